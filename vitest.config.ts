@@ -1,0 +1,37 @@
+/** Unit tests lie beside the code and run from source; whole-system tests lie in e2e/ and run the built programs. */
+import { defaultServerConditions } from 'vite';
+import { defineConfig } from 'vitest/config';
+
+const conditions = ['source', ...defaultServerConditions];
+const shared = { resolve: { conditions }, ssr: { resolve: { conditions } } };
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        ...shared,
+        test: {
+          name: 'unit',
+          include: [
+            '{packages,apps}/*/src/**/*.test.{ts,tsx}',
+            'dev/src/**/*.test.ts',
+            'scripts/**/*.test.mjs',
+          ],
+          testTimeout: 20_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        ...shared,
+        test: {
+          name: 'e2e',
+          include: ['e2e/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          // Whole systems share two cores: one file after the other.
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
