@@ -1,0 +1,46 @@
+/** The entry of every npm script: prepares the clone (installs, builds what is stale), then runs the command. */
+import { spawn } from 'node:child_process';
+import { pathToFileURL } from 'node:url';
+import { prepare, root } from './prepare.mjs';
+
+const commands = {
+  start: { needs: 'run', run: (args) => importProgram('dev/dist/start.js', args) },
+  generate: { needs: 'run', run: (args) => importProgram('dev/dist/generate.js', args) },
+  test: { needs: 'all', run: (args) => runProgram('node_modules/vitest/vitest.mjs', ['run', ...args]) },
+  check: { needs: 'all', run: (args) => runProgram('scripts/check.mjs', args) },
+};
+
+const [name, ...args] = process.argv.slice(2);
+const command = commands[name];
+if (command === undefined) {
+  console.error(`Unknown command ${name}; expected one of ${Object.keys(commands).join(', ')}.`);
+  process.exit(2);
+}
+try {
+  await prepare(command.needs);
+} catch (error) {
+  console.error(error.message);
+  process.exit(1);
+}
+await command.run(args);
+
+/** Runs a built program in this process, so that signals reach it directly. */
+async function importProgram(path, args) {
+  const file = `${root}/${path}`;
+  process.argv = [process.argv[0], file, ...args];
+  await import(pathToFileURL(file).href);
+}
+
+/** Runs a program in a child process and ends with its exit status. */
+function runProgram(path, args) {
+  const child = spawn(process.execPath, [path, ...args], { cwd: root, stdio: 'inherit' });
+  // A Ctrl-C reaches the whole process group; this process waits for the child's own ending.
+  process.on('SIGINT', () => {});
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  return new Promise((resolve) => {
+    child.on('exit', (code, signal) => {
+      process.exitCode = signal === null ? (code ?? 1) : 1;
+      resolve();
+    });
+  });
+}
