@@ -1,0 +1,18 @@
+/** A logger for service programs: one JSON line an entry on standard output, which the parent keeps in a file. */
+
+const levels = ['debug', 'info', 'warn', 'error'] as const;
+type Level = (typeof levels)[number];
+type Log = (fields: object, message: string) => void;
+
+/** The four methods that Firepod's libraries log through; entries below `lowest` are left out. */
+export function createConsoleLogger(lowest: Level = 'info'): Record<Level, Log> {
+  const at = (level: Level): Log => {
+    if (levels.indexOf(level) < levels.indexOf(lowest)) return () => undefined;
+    return (fields, message) => {
+      process.stdout.write(
+        `${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })}\n`,
+      );
+    };
+  };
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}

@@ -1,0 +1,100 @@
+/** `npm run generate -- "a red apple" --out apple.png`: the whole chain without a browser, as a client would use it. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { extname, join } from 'node:path';
+import { createFirepodClient } from '@firepod/client';
+import { deleteApp } from 'firebase/app';
+import { signInAnonymously } from 'firebase/auth';
+import { connectClientApp } from './client-app.ts';
+import { settingsFrom } from './env.ts';
+import { type GenerateCommand, generateUsage, parseGenerateCommand } from './generate-command.ts';
+import { portPlan } from './ports.ts';
+import { cloneFolder, type StackAddresses, startStack } from './stack.ts';
+import { findRunningStack } from './stack-file.ts';
+
+const stopping = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
+
+await main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    console.error(error instanceof Error ? error.message : error);
+    process.exit(1);
+  },
+);
+
+async function main(): Promise<void> {
+  const command = parseGenerateCommand(process.argv.slice(2));
+  if (command === 'help') {
+    console.log(generateUsage);
+    return;
+  }
+  const running = findRunningStack(join(cloneFolder, '.firepod'));
+  if (running !== undefined) {
+    await generate(command, running);
+    return;
+  }
+  const dataFolder = await mkdtemp(join(tmpdir(), 'firepod-'));
+  try {
+    const stack = await startStack({ dataFolder, ports: portPlan('any'), ...settingsFrom(process.env) });
+    try {
+      await generate(command, stack);
+    } finally {
+      await stack.close();
+    }
+  } finally {
+    await rm(dataFolder, { recursive: true, force: true });
+  }
+}
+
+async function generate(command: GenerateCommand, addresses: StackAddresses): Promise<void> {
+  const { app, auth, firestore, functions } = await connectClientApp(addresses, 'generate');
+  try {
+    await signInAnonymously(auth);
+    const client = createFirepodClient({ auth, firestore, functions });
+    const generation = await client.submit(command.request);
+    const completed = await client.waitForCompletion(generation, {
+      signal: stopping.signal,
+      onChange: (document) => showProgress(document),
+    });
+    const data = completed.generation_data;
+    const urls = 'image_urls' in data ? data.image_urls : [data.video_url];
+    for (const [index, url] of urls.entries()) {
+      const file = nthFile(command.out, index);
+      await download(url, file);
+      console.log(file);
+    }
+    for (const warning of data.warnings ?? []) console.error(`Note: ${warning}`);
+  } finally {
+    await deleteApp(app);
+  }
+}
+
+function showProgress(document: {
+  status: string;
+  progress?: { phase: string; percent: number } | undefined;
+}): void {
+  const { status, progress } = document;
+  const line =
+    progress === undefined ? status : `${status}: ${progress.phase} ${Math.round(progress.percent)} %`;
+  // A terminal shows one line that changes; a file or a pipe gets a line each.
+  process.stderr.write(
+    process.stderr.isTTY ? `\r\u001b[K${line}${status === 'completed' ? '\n' : ''}` : `${line}\n`,
+  );
+}
+
+/** `apple.png`, `apple_1.png`, `apple_2.png` …, as the files are named in Storage. */
+function nthFile(out: string, index: number): string {
+  if (index === 0) return out;
+  const extension = extname(out);
+  return `${out.slice(0, out.length - extension.length)}_${index}${extension}`;
+}
+
+async function download(url: string, file: string): Promise<void> {
+  const response = await fetch(url, { signal: stopping.signal });
+  if (!response.ok)
+    throw new Error(
+      `The file could not be downloaded: ${response.status} ${response.statusText} from ${url}`,
+    );
+  await writeFile(file, Buffer.from(await response.arrayBuffer()));
+}

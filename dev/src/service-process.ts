@@ -1,0 +1,118 @@
+/** One service process of a stack: forked, awaited until it listens, restarted on the same ports when it dies. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { createWriteStream, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** What a service process sends its parent once it listens, or when it cannot start. */
+export type ServiceMessage = { ready: Record<string, number> } | { failed: string };
+
+export interface ServiceProcess {
+  /** The ports that it listens on, by service name. */
+  readonly ports: Record<string, number>;
+  /** The process's id; it changes when the process is restarted. */
+  readonly pid: number;
+  /** Asks it to end (SIGTERM), and ends it after five seconds. */
+  close(): Promise<void>;
+}
+
+interface ServiceProcessOptions {
+  name: string;
+  /** Path of the built program. */
+  program: string;
+  /** Plain data for the program, `ports` among it; 0 = any. A restart repeats the ports that were found. */
+  options: { ports: Record<string, number> };
+  env: Record<string, string>;
+  logFile: string;
+  /** Called when the process died by itself and is being started again. */
+  onRestart?: (name: string, reason: string) => void;
+}
+
+/** Names the environment variable that carries a service program's options as JSON. */
+export const serviceOptionsVariable = 'FIREPOD_SERVICE_OPTIONS';
+
+const killAfterMs = 5_000;
+const restartDelaysMs = [100, 500, 2_000, 5_000];
+
+/** @throws {Error} when the process ends or reports a failure before it listens. */
+export async function startServiceProcess(service: ServiceProcessOptions): Promise<ServiceProcess> {
+  let closing = false;
+  let restarts = 0;
+  let { child, ports } = await launch(service, service.options.ports);
+
+  const watch = (running: ChildProcess) => {
+    const startedAt = Date.now();
+    running.once('exit', (code, signal) => {
+      if (closing) return;
+      if (Date.now() - startedAt > 60_000) restarts = 0;
+      void restart(signal ?? `exit ${code}`);
+    });
+  };
+  const restart = async (reason: string) => {
+    service.onRestart?.(service.name, reason);
+    await delay(restartDelaysMs[Math.min(restarts, restartDelaysMs.length - 1)]);
+    restarts += 1;
+    if (closing) return;
+    try {
+      ({ child, ports } = await launch(service, ports));
+    } catch (error) {
+      return restart(error instanceof Error ? error.message : String(error));
+    }
+    if (closing) await end(child);
+    else watch(child);
+  };
+  watch(child);
+
+  return {
+    get ports() {
+      return ports;
+    },
+    get pid() {
+      return child.pid ?? -1;
+    },
+    async close() {
+      closing = true;
+      await end(child);
+    },
+  };
+}
+
+function launch(service: ServiceProcessOptions, ports: Record<string, number>) {
+  mkdirSync(dirname(service.logFile), { recursive: true });
+  const log = createWriteStream(service.logFile, { flags: 'a' });
+  const child = fork(service.program, [], {
+    env: {
+      ...process.env,
+      ...service.env,
+      [serviceOptionsVariable]: JSON.stringify({ ...service.options, ports }),
+    },
+    // A group of its own: a Ctrl-C reaches this parent, which ends its children in the right order.
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  child.stdout?.pipe(log, { end: false });
+  child.stderr?.pipe(log, { end: false });
+  child.once('close', () => log.end());
+  return new Promise<{ child: ChildProcess; ports: Record<string, number> }>((resolve, reject) => {
+    const fail = (reason: string) =>
+      reject(
+        new Error(`The ${service.name} process could not start: ${reason} Its log is ${service.logFile}.`),
+      );
+    child.once('error', (error) => fail(error.message));
+    child.once('exit', (code, signal) => fail(`it ended with ${signal ?? code}.`));
+    child.on('message', (message) => {
+      const told = message as ServiceMessage;
+      if ('ready' in told) resolve({ child, ports: told.ready });
+      else fail(told.failed);
+    });
+  });
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), killAfterMs);
+  await exited;
+  clearTimeout(timer);
+}

@@ -1,0 +1,136 @@
+/** All of Firepod on one machine: data services, RunPod with its workers, and functions, each a process of its own. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { readOrMakeSecrets } from './local-secrets.ts';
+import type { Ports } from './ports.ts';
+import type { DataServicesOptions } from './processes/data-services.ts';
+import type { FunctionsOptions } from './processes/functions.ts';
+import type { RunpodOptions } from './processes/runpod.ts';
+import { type ServiceProcess, startServiceProcess } from './service-process.ts';
+
+/** The folder of the clone; this file lies two folders below it, as source and as built. */
+export const cloneFolder = join(import.meta.dirname, '../..');
+
+export const projectId = 'demo-firepod';
+export const bucket = `${projectId}.firebasestorage.app`;
+export const endpointId = 'local';
+export const host = '127.0.0.1';
+
+export interface StackOptions {
+  /** Where data, secrets and logs live. */
+  dataFolder: string;
+  ports: Ports;
+  /** Folder of the model that the workers load. */
+  modelFolder: string;
+  /** How long RunPod keeps a worker that has nothing to do, and how many it keeps whatever happens. */
+  worker?: { min: number; max: number; idleTimeoutMs: number };
+  /** More environment for functions and workers, for example `FIREPOD_DISPATCH` or `FIREPOD_LEASE_SECONDS`. */
+  env?: Record<string, string>;
+  onRestart?: (name: string, reason: string) => void;
+}
+
+/** What a client needs to talk to a stack: where each service listens, and the app's configuration. */
+export interface StackAddresses {
+  projectId: string;
+  bucket: string;
+  endpointId: string;
+  host: string;
+  ports: Ports;
+}
+
+export interface Stack extends StackAddresses {
+  readonly processes: { data: ServiceProcess; runpod: ServiceProcess; functions: ServiceProcess };
+  /** The key that RunPod's endpoint wants; for tests that call it directly, as the integration guide does. */
+  readonly runpodApiKey: string;
+  readonly serviceAccountFile: string;
+  close(): Promise<void>;
+}
+
+/** @throws {Error} naming the service that could not start; what had started is ended again. */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const { dataFolder, ports } = options;
+  mkdirSync(dataFolder, { recursive: true });
+  const secrets = readOrMakeSecrets(dataFolder, projectId);
+  const started: ServiceProcess[] = [];
+  const start = async (
+    name: string,
+    serviceOptions: { ports: Record<string, number> },
+    env: Record<string, string>,
+  ) => {
+    const service = await startServiceProcess({
+      name,
+      program: join(cloneFolder, `dev/dist/processes/${name}.js`),
+      options: serviceOptions,
+      env,
+      logFile: join(dataFolder, 'logs', `${name}.log`),
+      ...(options.onRestart === undefined ? {} : { onRestart: options.onRestart }),
+    });
+    started.push(service);
+    return service;
+  };
+  const close = async () => {
+    // The last started knows the most: functions end before what they call.
+    for (const service of started.reverse()) await service.close();
+  };
+
+  try {
+    const dataOptions: DataServicesOptions = {
+      projectId,
+      bucket,
+      host,
+      dataFolder,
+      ports: { auth: ports.auth, firestore: ports.firestore, storage: ports.storage },
+    };
+    const data = await start('data-services', dataOptions, {});
+    const firebaseEnv = {
+      GCLOUD_PROJECT: projectId,
+      FIRESTORE_EMULATOR_HOST: `${host}:${data.ports['firestore']}`,
+      FIREBASE_AUTH_EMULATOR_HOST: `${host}:${data.ports['auth']}`,
+      FIREBASE_STORAGE_EMULATOR_HOST: `${host}:${data.ports['storage']}`,
+    };
+    const runpodOptions: RunpodOptions = {
+      host,
+      endpointId,
+      apiKey: secrets.runpodApiKey,
+      ports: { runpod: ports.runpod },
+      worker: {
+        program: join(cloneFolder, 'apps/worker/dist/main.js'),
+        logFile: join(dataFolder, 'logs', 'worker.log'),
+        ...(options.worker ?? { min: 1, max: 1, idleTimeoutMs: 60_000 }),
+        env: {
+          ...firebaseEnv,
+          FIREBASE_SERVICE_ACCOUNT_KEY: secrets.serviceAccountFile,
+          FIREBASE_STORAGE_BUCKET: bucket,
+          FIREPOD_MODEL: options.modelFolder,
+          ...options.env,
+        },
+      },
+    };
+    const runpod = await start('runpod', runpodOptions, {});
+    const functionsOptions: FunctionsOptions = { host, projectId, ports: { functions: ports.functions } };
+    const functions = await start('functions', functionsOptions, {
+      ...firebaseEnv,
+      FIREBASE_CONFIG: JSON.stringify({ projectId, storageBucket: bucket }),
+      RUNPOD_API_KEY: secrets.runpodApiKey,
+      RUNPOD_ENDPOINT_ID: endpointId,
+      RUNPOD_ENDPOINT_BASE_URL: `http://${host}:${runpod.ports['runpod']}/v2`,
+      FIREPOD_WEBHOOK_SECRET: secrets.webhookSecret,
+      ...options.env,
+    });
+    const found = { ...ports, ...data.ports, ...runpod.ports, ...functions.ports };
+    return {
+      projectId,
+      bucket,
+      endpointId,
+      host,
+      ports: found,
+      processes: { data, runpod, functions },
+      runpodApiKey: secrets.runpodApiKey,
+      serviceAccountFile: secrets.serviceAccountFile,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
