@@ -1,0 +1,153 @@
+/** One job from its handler's start to its delivered result. */
+import { type Clock, pause } from '../clock.ts';
+import { RunpodError } from '../errors.ts';
+import { type Logger, withFields } from '../logger.ts';
+import type { Handler, Job } from './job.ts';
+import type { PlatformApi } from './platform-api.ts';
+import { createProgress } from './progress.ts';
+import { encodeResult, type Outcome } from './result.ts';
+import { deliverResult } from './result-delivery.ts';
+
+/** What all runs of a worker share. */
+export interface JobRunContext<Input, Output> {
+  api: PlatformApi;
+  handler: Handler<Input, Output>;
+  workerId: string;
+  /** Limit of a posted body in bytes, by job. */
+  maxResultBytes: (jobId: string) => number;
+  progressIntervalMs: number;
+  /** How long the result is tried. */
+  resultDeliveryMs: number;
+  /** How long a handler may take to settle once shutdown's deadline aborted it, and as long again for the post. */
+  abortGraceMs: number;
+  clock: Clock;
+  random: () => number;
+  logger: Logger;
+}
+
+/** A job that this worker has. */
+export interface JobRun {
+  readonly jobId: string;
+  /** Resolves, never rejects, when nothing more will be posted for the job. */
+  readonly done: Promise<void>;
+  /** The platform withdrew the job: abort the handler, post nothing. */
+  stop(): void;
+  /** Shutdown's deadline has passed: abort the handler, post what it makes of that, or a retryable error. */
+  expire(): void;
+}
+
+const PROGRESS_TIMEOUT_MS = 5_000;
+
+/** @param startExpired the job came in after shutdown's deadline: it is handed back failed, without a start */
+export function startJobRun<Input, Output>(
+  job: Job<Input>,
+  context: JobRunContext<Input, Output>,
+  startExpired: boolean,
+): JobRun {
+  const { api, clock, workerId, abortGraceMs } = context;
+  const logger = withFields(context.logger, { requestId: job.id });
+  const abort = new AbortController();
+  const abandoned = new AbortController();
+  const deliveryCut = new AbortController();
+  const runEnded = new AbortController();
+  let isStopped = false;
+
+  const progress = createProgress({
+    clock,
+    intervalMs: context.progressIntervalMs,
+    logger,
+    async send(body) {
+      const reply = await api.post(job.id, body, {
+        timeoutMs: PROGRESS_TIMEOUT_MS,
+        signal: deliveryCut.signal,
+      });
+      if (reply.kind !== 'accepted') logger.debug({ reply }, 'A progress update did not arrive.');
+    },
+  });
+
+  function expire(): void {
+    if (abort.signal.aborted) return;
+    const message = `Worker ${workerId} is shutting down and could not finish the job in time; submit it again.`;
+    abort.abort(new RunpodError('worker_shutdown', message, { retryable: true }));
+    void pause(clock, abortGraceMs, runEnded.signal).then(async () => {
+      abandoned.abort();
+      await pause(clock, abortGraceMs, runEnded.signal);
+      deliveryCut.abort();
+    });
+  }
+
+  async function callHandler(): Promise<Outcome> {
+    // The heartbeat names the job before a handler may block this thread.
+    await null;
+    try {
+      const output = await context.handler(job, {
+        signal: abort.signal,
+        progress: (update) => progress.report(update),
+        logger,
+      });
+      return { output };
+    } catch (thrown) {
+      return { thrown };
+    }
+  }
+
+  /** The handler's outcome, or the reason of the abort when the handler did not settle in its grace. */
+  async function settle(): Promise<Outcome> {
+    if (abort.signal.aborted) return { thrown: abort.signal.reason };
+    const gaveUp = new Promise<Outcome>((resolve) => {
+      abandoned.signal.addEventListener('abort', () => resolve({ thrown: abort.signal.reason }), {
+        once: true,
+      });
+    });
+    const outcome = await Promise.race([callHandler(), gaveUp]);
+    const isAnswerToAbort = abort.signal.aborted && 'thrown' in outcome && !isDeliberate(outcome.thrown);
+    return isAnswerToAbort ? { thrown: abort.signal.reason } : outcome;
+  }
+
+  async function run(): Promise<void> {
+    const startedAtMs = clock.now();
+    logger.info({}, 'Started.');
+    const outcome = await settle();
+    if (isStopped) {
+      await progress.discard();
+      logger.info({ durationMs: clock.now() - startedAtMs }, 'Stopped by the platform; nothing is posted.');
+      return;
+    }
+    if ('thrown' in outcome) logFailure(logger, outcome.thrown);
+    const result = encodeResult(outcome, { workerId, maxBytes: context.maxResultBytes(job.id) });
+    await progress.flush();
+    const isDelivered = await deliverResult(api, job.id, result.body, {
+      limitMs: context.resultDeliveryMs,
+      signal: deliveryCut.signal,
+      clock,
+      random: context.random,
+      logger,
+    });
+    const fields = { durationMs: clock.now() - startedAtMs, sizeBytes: result.body.byteLength };
+    if (isDelivered && result.errorCode) logger.warn({ ...fields, code: result.errorCode }, 'Failed.');
+    else if (isDelivered) logger.info(fields, 'Finished.');
+  }
+
+  if (startExpired) expire();
+  return {
+    jobId: job.id,
+    done: run().finally(() => runEnded.abort()),
+    stop() {
+      if (isStopped) return;
+      isStopped = true;
+      deliveryCut.abort();
+      abort.abort(new RunpodError('job_stopped', `The platform withdrew job ${job.id}.`));
+    },
+    expire,
+  };
+}
+
+/** A JobError is the handler's own word, also under an abort; anything else thrown then only echoes the abort. */
+function isDeliberate(thrown: unknown): boolean {
+  return thrown instanceof Error && thrown.name === 'JobError';
+}
+
+function logFailure(logger: Logger, thrown: unknown): void {
+  const stack = thrown instanceof Error ? thrown.stack : undefined;
+  logger.error({ stack }, `The handler failed: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+}

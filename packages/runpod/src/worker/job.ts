@@ -1,0 +1,44 @@
+/** What a worker's author writes against: the job, its handler, and the error that a handler may throw. */
+import type { Logger } from '../logger.ts';
+
+/** A job as the platform hands it out; other keys that it carries are kept. */
+export interface Job<Input = unknown> {
+  id: string;
+  input: Input;
+  webhook?: string;
+  [key: string]: unknown;
+}
+
+/** What a handler gets besides its job. */
+export interface JobContext {
+  /**
+   * Aborts when the job should stop; its reason is a RunpodError `job_stopped` (withdrawn: whatever the handler
+   * returns is thrown away) or `worker_shutdown` (the drain's deadline passed: a result within the grace still counts).
+   */
+  signal: AbortSignal;
+  /**
+   * Reports how far the job is: any JSON value, shown as the job's `output` while it runs. Updates keep their order,
+   * the latest wins when they come faster than they may be sent, and none arrives after the result.
+   */
+  progress(update: unknown): void;
+  /** Lines carry the job's id. */
+  logger: Logger;
+}
+
+/** Turns a job's input into its output (any JSON value); an error thrown fails the job. */
+export type Handler<Input, Output> = (job: Job<Input>, context: JobContext) => Promise<Output>;
+
+/** Thrown by a handler to fail its job with a code of its own, which the caller finds by `parseJobError`. */
+export class JobError extends Error {
+  override readonly name = 'JobError';
+  /** A stable code for programs, e.g. `out_of_memory`. */
+  readonly code: string;
+  /** Whether the same input may succeed when it is submitted again. */
+  readonly retryable: boolean;
+
+  constructor(message: string, options: { code: string; retryable?: boolean; cause?: unknown }) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = options.code;
+    this.retryable = options.retryable ?? false;
+  }
+}

@@ -1,0 +1,157 @@
+/** The worker's calls to the platform: long polls for jobs and stops, posts of progress and results. */
+import { arch, platform, release } from 'node:os';
+import { type Clock, pause } from '../clock.ts';
+import { describeError } from '../errors.ts';
+import { retryAfterMs } from '../retry.ts';
+import { SDK_VERSION } from '../version.ts';
+import type { WorkerSettings } from './settings.ts';
+
+/** What a long poll brought. */
+export type PollReply =
+  | { kind: 'value'; value: unknown }
+  /** 204, an empty body, or 400, with which FlashBoot says "nothing for you". */
+  | { kind: 'none' }
+  | { kind: 'refused'; status: number; retryAfterMs: number | undefined }
+  | { kind: 'failed'; reason: string }
+  /** The caller's signal, before any reply. */
+  | { kind: 'aborted' };
+
+/** What became of a post. */
+export type PostReply =
+  | { kind: 'accepted' }
+  | { kind: 'refused'; status: number; retryAfterMs: number | undefined }
+  | { kind: 'failed'; reason: string };
+
+/** One worker's door to the platform; nothing here throws. */
+export interface PlatformApi {
+  /** Asks for a job; 200 brings `{id, input, …}`. */
+  take(options: { hasJobs: boolean; signal: AbortSignal }): Promise<PollReply>;
+  /** Asks for jobs to stop; 200 brings `{jobsToStop: [id, …]}`. */
+  takeStops(signal: AbortSignal): Promise<PollReply>;
+  /** False when the take URL has not the form from which the stop channel's URL follows. */
+  readonly hasStopChannel: boolean;
+  /** Posts progress or a result, JSON as UTF-8. */
+  post(
+    jobId: string,
+    body: Uint8Array,
+    options: { timeoutMs: number; signal: AbortSignal },
+  ): Promise<PostReply>;
+}
+
+/** runpod-python cuts its polls at the same time. */
+const POLL_TIMEOUT_MS = 90_000;
+/** For the rest of a reply whose head has arrived. */
+const POLL_BODY_TIMEOUT_MS = 30_000;
+
+/** @param fetchImplementation the global fetch, or a stand-in that counts or delays */
+export function createPlatformApi(
+  settings: WorkerSettings,
+  fetchImplementation: typeof fetch,
+  clock: Clock,
+): PlatformApi {
+  const takeUrl = settings.takeUrl.replaceAll('$ID', () => encodeURIComponent(settings.workerId));
+  const stopUrl = takeUrl.replace('/job-take/', '/job-stop/');
+  const resultUrl = settings.resultUrl.replaceAll('$RUNPOD_POD_ID', () =>
+    encodeURIComponent(settings.workerId),
+  );
+  const sessionHeaders = {
+    'content-type': 'application/json',
+    'user-agent': userAgent(settings.userAgentSuffix),
+    ...(settings.apiKey === undefined ? {} : { authorization: settings.apiKey }),
+  };
+
+  async function poll(url: string, signal: AbortSignal): Promise<PollReply> {
+    if (signal.aborted) return { kind: 'aborted' };
+    const request = new AbortController();
+    const abort = () => request.abort();
+    signal.addEventListener('abort', abort, { once: true });
+    let cancelTimeout = clock.after(POLL_TIMEOUT_MS, abort);
+    try {
+      const response = await fetchImplementation(url, { headers: sessionHeaders, signal: request.signal });
+      // A reply that has begun may carry a job: it is read to its end, whoever stops waiting now.
+      signal.removeEventListener('abort', abort);
+      cancelTimeout();
+      cancelTimeout = clock.after(POLL_BODY_TIMEOUT_MS, abort);
+      return await readPollReply(response, clock);
+    } catch (thrown) {
+      if (signal.aborted) return { kind: 'aborted' };
+      // Our own cut of a poll that the server held too long is no failure.
+      if (request.signal.aborted) return { kind: 'none' };
+      return { kind: 'failed', reason: describeError(thrown) };
+    } finally {
+      signal.removeEventListener('abort', abort);
+      cancelTimeout();
+    }
+  }
+
+  return {
+    hasStopChannel: takeUrl.includes('/job-take/'),
+    take: ({ hasJobs, signal }) => poll(withQuery(takeUrl, `job_in_progress=${hasJobs ? 1 : 0}`), signal),
+    takeStops: (signal) => poll(stopUrl, signal),
+    async post(jobId, body, { timeoutMs, signal }) {
+      const url = resultUrl.replaceAll('$ID', () => encodeURIComponent(jobId));
+      const attempt = new AbortController();
+      const finished = new AbortController();
+      const anySignal = AbortSignal.any([signal, attempt.signal]);
+      void pause(clock, timeoutMs, finished.signal).then(() => attempt.abort());
+      try {
+        const response = await fetchImplementation(withQuery(url, 'isStream=false'), {
+          method: 'POST',
+          headers: {
+            ...sessionHeaders,
+            // The platform expects this type although the body is JSON.
+            'content-type': 'application/x-www-form-urlencoded',
+            charset: 'utf-8',
+            'x-request-id': jobId,
+          },
+          body,
+          signal: anySignal,
+        });
+        await response.arrayBuffer();
+        if (response.ok) return { kind: 'accepted' };
+        return {
+          kind: 'refused',
+          status: response.status,
+          retryAfterMs: retryAfterMs(response.headers, clock.now()),
+        };
+      } catch (thrown) {
+        return {
+          kind: 'failed',
+          reason: anySignal.aborted ? 'no answer in time' : describeError(thrown),
+        };
+      } finally {
+        finished.abort();
+      }
+    },
+  };
+}
+
+async function readPollReply(response: Response, clock: Clock): Promise<PollReply> {
+  const text = await response.text();
+  if (response.status === 204 || response.status === 400) return { kind: 'none' };
+  if (!response.ok) {
+    return {
+      kind: 'refused',
+      status: response.status,
+      retryAfterMs: retryAfterMs(response.headers, clock.now()),
+    };
+  }
+  if (text.trim() === '') return { kind: 'none' };
+  try {
+    return { kind: 'value', value: JSON.parse(text) };
+  } catch {
+    return { kind: 'failed', reason: `the reply is not JSON: ${text.slice(0, 200)}` };
+  }
+}
+
+/** Platform templates hold a query already and are only appended to, so that their own bytes stay as they are. */
+export function withQuery(url: string, query: string): string {
+  return `${url}${url.includes('?') ? '&' : '?'}${query}`;
+}
+
+/** "firepod-runpod/0.1.0 (linux 6.1.0; x64) Language/Node 20.20.2", as RunPod's own SDKs name themselves. */
+export function userAgent(suffix: string | undefined): string {
+  const system = `${platform()} ${release()}; ${arch()}`;
+  const name = `firepod-runpod/${SDK_VERSION} (${system}) Language/Node ${process.versions.node}`;
+  return suffix ? `${name} Integration/${suffix}` : name;
+}
