@@ -1,0 +1,157 @@
+/** The endpoint API of the local RunPod: run, runsync, status, cancel, health. */
+import { randomUUID } from 'node:crypto';
+import type { EndpointHealth, JobPolicy } from '../job-status.ts';
+import { isTerminalStatus } from '../job-status.ts';
+import { envelopeOf } from './envelope.ts';
+import type { HeldPolls } from './held-polls.ts';
+import { type Exchange, RefusedRequest } from './http-server.ts';
+import type { JobQueue, QueuedJob, Submission } from './job-queue.ts';
+
+/** What the routes work on. */
+export interface ClientApiContext {
+  queue: JobQueue;
+  /** Woken whenever a job has ended. */
+  endings: HeldPolls;
+  health(): EndpointHealth;
+}
+
+/** RunPod's payload limits in bytes. */
+const MAX_RUN_BODY_BYTES = 10_000_000;
+const MAX_RUNSYNC_BODY_BYTES = 20_000_000;
+
+const WAIT_BOUNDS_MS = { min: 1_000, max: 300_000 };
+const DEFAULT_WAIT_MS = 90_000;
+const DAY_MS = 86_400_000;
+/** RunPod's bounds of the policy's times. */
+const POLICY_BOUNDS_MS = {
+  executionTimeout: { min: 5_000, max: 7 * DAY_MS },
+  ttl: { min: 10_000, max: 7 * DAY_MS },
+};
+
+/** Operations that RunPod has and this does not have yet. */
+const NOT_YET = new Set(['stream', 'status-sync', 'retry', 'purge-queue', 'requests', 'batch']);
+
+/**
+ * Answers `operation` (the path after the endpoint's id).
+ *
+ * @returns false when it is none of the endpoint API
+ */
+export async function handleClientCall(
+  context: ClientApiContext,
+  exchange: Exchange,
+  operation: string,
+  jobId: string | undefined,
+): Promise<boolean> {
+  const call = `${exchange.method} ${operation}${jobId === undefined ? '' : '/id'}`;
+  switch (call) {
+    case 'POST run':
+      await run(context, exchange);
+      return true;
+    case 'POST runsync':
+      await runSync(context, exchange);
+      return true;
+    case 'GET status/id':
+      await exchange.reply(200, envelopeOf(findJob(context, jobId)));
+      return true;
+    case 'POST cancel/id': {
+      const job = findJob(context, jobId);
+      context.queue.cancel(job.id);
+      await exchange.reply(200, envelopeOf(job));
+      return true;
+    }
+    case 'GET health':
+      await exchange.reply(200, context.health());
+      return true;
+  }
+  if (NOT_YET.has(operation)) throw new RefusedRequest(501, `The local RunPod has no /${operation} yet.`);
+  return false;
+}
+
+async function run(context: ClientApiContext, exchange: Exchange): Promise<void> {
+  const submission = await readSubmission(exchange, MAX_RUN_BODY_BYTES);
+  const job = context.queue.submit({ ...submission, id: `${randomUUID()}-e1`, kind: 'run' });
+  await exchange.reply(200, { id: job.id, status: 'IN_QUEUE' });
+}
+
+async function runSync(context: ClientApiContext, exchange: Exchange): Promise<void> {
+  const waitMs = readWait(exchange);
+  const submission = await readSubmission(exchange, MAX_RUNSYNC_BODY_BYTES);
+  const job = context.queue.submit({ ...submission, id: `sync-${randomUUID()}-e1`, kind: 'runsync' });
+  await context.endings.hold(() => (isTerminalStatus(job.status) ? true : undefined), {
+    holdMs: waitMs,
+    signal: exchange.callerGone,
+  });
+  await exchange.reply(
+    200,
+    isTerminalStatus(job.status) ? envelopeOf(job) : { id: job.id, status: job.status },
+  );
+}
+
+function findJob(context: ClientApiContext, jobId: string | undefined): QueuedJob {
+  const job = context.queue.find(jobId ?? '');
+  if (!job) throw new RefusedRequest(404, `There is no job ${jobId}, or it is no longer kept.`);
+  return job;
+}
+
+function readWait(exchange: Exchange): number {
+  const text = exchange.query.get('wait');
+  if (text === null) return DEFAULT_WAIT_MS;
+  return readMilliseconds('wait', Number(text), WAIT_BOUNDS_MS);
+}
+
+async function readSubmission(
+  exchange: Exchange,
+  maxBytes: number,
+): Promise<Omit<Submission, 'id' | 'kind'>> {
+  const text = await exchange.readBody(maxBytes);
+  if (text === undefined) throw new RefusedRequest(400, `The body may be ${maxBytes} bytes at most.`);
+  const body = parseObject(text);
+  if (!body) throw new RefusedRequest(400, 'The body should be a JSON object.');
+  if (body['input'] === undefined || body['input'] === null) {
+    throw new RefusedRequest(400, 'The body should have an "input".');
+  }
+  const { webhook, s3Config } = body;
+  if (webhook !== undefined && !(typeof webhook === 'string' && URL.canParse(webhook))) {
+    throw new RefusedRequest(400, `webhook should be a URL, but is ${JSON.stringify(webhook)}.`);
+  }
+  return {
+    input: body['input'],
+    webhook,
+    policy: readPolicy(body['policy']),
+    // RunPod passes these on and throws other keys away.
+    extras: {
+      ...(webhook === undefined ? {} : { webhook }),
+      ...(s3Config === undefined ? {} : { s3Config }),
+    },
+  };
+}
+
+function readPolicy(value: unknown): JobPolicy | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'object') throw new RefusedRequest(400, 'policy should be an object.');
+  const policy: JobPolicy = {};
+  for (const name of ['executionTimeout', 'ttl'] as const) {
+    const limitMs = (value as Record<string, unknown>)[name];
+    if (limitMs !== undefined)
+      policy[name] = readMilliseconds(`policy.${name}`, limitMs, POLICY_BOUNDS_MS[name]);
+  }
+  return policy;
+}
+
+function readMilliseconds(name: string, value: unknown, bounds: { min: number; max: number }): number {
+  if (typeof value === 'number' && value >= bounds.min && value <= bounds.max) return value;
+  throw new RefusedRequest(400, `${name} should be ${bounds.min} to ${bounds.max} ms, but is ${value}.`);
+}
+
+/** The object that `text` holds as JSON; undefined for anything else. */
+export function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    // The caller says what was expected instead.
+    return undefined;
+  }
+}
