@@ -1,0 +1,79 @@
+/** Prompts to SDXL's conditioning: both text encoders, their penultimate states side by side, and the second one's pooled vector. */
+
+import type { ClipTokenizer } from './clip-tokenizer.ts';
+import { DiffusionError } from './errors.ts';
+import type { OnnxSession } from './onnx-session.ts';
+import { concatLastAxis, type FloatTensor, zerosLike } from './tensor.ts';
+
+/** What the UNet is told of one prompt. */
+export interface PromptEmbeddings {
+  /** [1, tokens, width 1 + width 2], for cross attention. */
+  readonly hiddenStates: FloatTensor;
+  /** [1, projection], the UNet's `text_embeds`. */
+  readonly pooled: FloatTensor;
+}
+
+/** One tower: a tokenizer and its graph. */
+export interface TextTower {
+  readonly tokenizer: ClipTokenizer;
+  readonly session: OnnxSession;
+}
+
+/** Encodes with [text_encoder, text_encoder_2]. `clipSkip` layers are left out beyond the last one, which SDXL never uses. */
+export async function encodePrompt(
+  towers: readonly [TextTower, TextTower],
+  prompt: string,
+  clipSkip: number,
+): Promise<PromptEmbeddings> {
+  const [first, second] = towers;
+  const state = hiddenStateName(first.session, clipSkip);
+  const state2 = hiddenStateName(second.session, clipSkip);
+  // The second graph's projection of its EOS state is the pooled vector; the first one's pooled output is not used.
+  const outputs = await first.session.run(idFeed(first, prompt), [state]);
+  const outputs2 = await second.session.run(idFeed(second, prompt), [state2, 'text_embeds']);
+  return {
+    hiddenStates: concatLastAxis([outputs[state]!, outputs2[state2]!]),
+    pooled: outputs2['text_embeds']!,
+  };
+}
+
+/**
+ * The negative side. A null prompt is zeros when the model was trained so (`forceZeros`); an empty one is encoded like any other,
+ * and so is null for other models. Layers are never skipped here, as in diffusers.
+ */
+export async function encodeNegativePrompt(
+  towers: readonly [TextTower, TextTower],
+  negativePrompt: string | null,
+  positive: PromptEmbeddings,
+  forceZeros: boolean,
+): Promise<PromptEmbeddings> {
+  if (negativePrompt === null && forceZeros) {
+    return { hiddenStates: zerosLike(positive.hiddenStates), pooled: zerosLike(positive.pooled) };
+  }
+  return encodePrompt(towers, negativePrompt ?? '', 0);
+}
+
+/** No attention mask goes with the ids: SDXL attends to its padding. */
+function idFeed({ tokenizer }: TextTower, prompt: string) {
+  const { ids } = tokenizer.encode(prompt);
+  return { input_ids: { data: ids, dims: [1, ids.length] } };
+}
+
+/** hidden_states.0 is the embedding and .L the last layer of L, so the penultimate one is L - 1. */
+function hiddenStateName(session: OnnxSession, clipSkip: number): string {
+  const layers = hiddenLayerCount(session);
+  if (!Number.isInteger(clipSkip) || clipSkip < 0 || clipSkip >= layers) {
+    throw new DiffusionError(
+      'invalid_request',
+      `clip_skip is ${clipSkip}; expected a whole number from 0 to ${layers - 1} for this model.`,
+    );
+  }
+  return `hidden_states.${layers - 1 - clipSkip}`;
+}
+
+/** The number of transformer layers, counted by the graph's own outputs. */
+export function hiddenLayerCount(session: OnnxSession): number {
+  let count = 0;
+  while (session.outputs.has(`hidden_states.${count}`)) count++;
+  return count - 1;
+}

@@ -1,0 +1,61 @@
+/** Latents to pixels: undoes the scaling of the latents, runs the VAE's decoder and rounds to bytes. */
+
+import { DiffusionError } from './errors.ts';
+import type { VaeConfig } from './model-folder.ts';
+import type { OnnxSession } from './onnx-session.ts';
+import { roundHalfToEven } from './rounding.ts';
+import type { FloatTensor } from './tensor.ts';
+
+/** An image of 8-bit RGB, row by row from the top. */
+export interface RgbImage {
+  readonly width: number;
+  readonly height: number;
+  /** width * height * 3 bytes. */
+  readonly data: Uint8Array;
+}
+
+/** Decodes one image's latents [1, channels, h, w]. Throws `inference_failed` when the decoder returns NaN. */
+export async function decodeLatents(
+  session: OnnxSession,
+  latents: FloatTensor,
+  config: VaeConfig,
+): Promise<RgbImage> {
+  const { sample } = await session.run({ latent_sample: unscaleLatents(latents, config) }, ['sample']);
+  return toRgbImage(sample);
+}
+
+/** latents / scaling_factor, or latents * std / scaling_factor + mean for VAEs with per-channel statistics. */
+export function unscaleLatents(latents: FloatTensor, config: VaeConfig): FloatTensor {
+  const { scalingFactor, latentsMean, latentsStd } = config;
+  const cells = latents.dims[2]! * latents.dims[3]!;
+  const channels = latents.dims[1]!;
+  const data = latents.data.map((value, index) => {
+    if (!latentsMean || !latentsStd) return value / scalingFactor;
+    const channel = Math.floor(index / cells) % channels;
+    return (value * latentsStd[channel]!) / scalingFactor + latentsMean[channel]!;
+  });
+  return { data, dims: latents.dims };
+}
+
+/** [1, 3, height, width] in -1..1 to interleaved bytes, halves rounded to even as numpy does. */
+export function toRgbImage(sample: FloatTensor): RgbImage {
+  const [, channels, height, width] = sample.dims as [number, number, number, number];
+  if (channels !== 3) {
+    throw new DiffusionError('unsupported', `The VAE decodes to ${channels} channels; expected 3 (RGB).`);
+  }
+  const cells = width * height;
+  const data = new Uint8Array(cells * 3);
+  for (let channel = 0; channel < 3; channel++) {
+    for (let cell = 0; cell < cells; cell++) {
+      const value = sample.data[channel * cells + cell]!;
+      if (Number.isNaN(value)) {
+        throw new DiffusionError(
+          'inference_failed',
+          'The VAE decoder returned NaN; a half-precision export of the original SDXL VAE overflows, use a float32 one.',
+        );
+      }
+      data[cell * 3 + channel] = roundHalfToEven(Math.min(Math.max(value / 2 + 0.5, 0), 1) * 255);
+    }
+  }
+  return { width, height, data };
+}
