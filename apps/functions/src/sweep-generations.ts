@@ -1,0 +1,54 @@
+/** Looks at the job records that are due and mends what functions, workers and RunPod left behind. */
+import { COLLECTIONS } from '@firepod/contract';
+import { type QueryDocumentSnapshot, Timestamp } from 'firebase-admin/firestore';
+import type { FunctionContext } from './function-context.ts';
+import { performEffect } from './job-dispatch.ts';
+import { describeThrown, log } from './log.ts';
+
+const PAGE_RECORDS = 50;
+
+/** How many records were due, and of how many something was written. */
+export interface SweepResult {
+  readonly due: number;
+  readonly mended: number;
+}
+
+/**
+ * Decides anew on each record whose time has come. `nowMs` (this machine's clock) only chooses which records to look at;
+ * what is decided about one follows the database's time.
+ */
+export async function sweepGenerations(context: FunctionContext, nowMs: number): Promise<SweepResult> {
+  const dueRecords = context.store.firestore
+    .collection(COLLECTIONS.jobs)
+    .where('due_at', '<=', Timestamp.fromMillis(nowMs))
+    .orderBy('due_at')
+    .limit(PAGE_RECORDS);
+  let due = 0;
+  let mended = 0;
+  let page = await dueRecords.get();
+  while (page.docs.length > 0) {
+    const outcomes = await Promise.all(page.docs.map((record) => sweepRecord(context, record)));
+    due += outcomes.length;
+    mended += outcomes.filter(Boolean).length;
+    page = await dueRecords.startAfter(page.docs.at(-1)!).get();
+  }
+  if (due > 0) log.info({ due, mended }, 'The due jobs were swept.');
+  return { due, mended };
+}
+
+/** Whether something was written. One record that cannot be mended must not keep the others from it. */
+async function sweepRecord(context: FunctionContext, record: QueryDocumentSnapshot): Promise<boolean> {
+  const location = { path: String(record.get('path')), fileUid: record.id };
+  try {
+    const result = await context.store.transition(location, { type: 'sweep' });
+    await performEffect(context, location, result);
+    return result.decision.kind === 'write';
+  } catch (thrown) {
+    const error = describeThrown(thrown);
+    log.error(
+      { fileUid: location.fileUid, error },
+      'A due job could not be swept; the next sweep tries again.',
+    );
+    return false;
+  }
+}
