@@ -1,4 +1,11 @@
 export { type AuthOptions, startAuth } from './auth/server.ts';
 export { LocalFirebaseError, type LocalFirebaseErrorCode } from './errors.ts';
+export { type FirestoreOptions, type FirestoreServer, startFirestore } from './firestore/server.ts';
 export type { ListenOptions, RunningServer } from './http-server.ts';
 export type { Logger } from './logger.ts';
+export {
+  createPathAccess,
+  type PathAccess,
+  type PathAccessRequest,
+  type PathAccessRule,
+} from './path-access.ts';

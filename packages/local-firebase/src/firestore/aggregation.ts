@@ -1,0 +1,72 @@
+/** Count, sum and average over the results of a query. */
+import { valueAt } from './filter.ts';
+import type { Aggregation, Fields, Value } from './messages.ts';
+import { invalidArgument } from './status.ts';
+import type { StoredDocument } from './store.ts';
+import { isNumber, NULL, toDouble } from './values.ts';
+
+/** https://firebase.google.com/docs/firestore/query-data/aggregation-queries#limitations */
+const MAX_AGGREGATIONS = 5;
+const MAX_INT64 = (1n << 63n) - 1n;
+const MIN_INT64 = -(1n << 63n);
+
+/** @throws StatusError INVALID_ARGUMENT */
+export function checkAggregations(aggregations: readonly Aggregation[]): void {
+  if (aggregations.length === 0)
+    throw invalidArgument('An aggregation query needs at least one aggregation.');
+  if (aggregations.length > MAX_AGGREGATIONS) {
+    throw invalidArgument(
+      `The maximum number of aggregations allowed in an aggregation query is ${MAX_AGGREGATIONS}. ` +
+        `Received: ${aggregations.length}`,
+    );
+  }
+  const aliases = aggregations.map(aliasOf);
+  if (new Set(aliases).size < aliases.length) throw invalidArgument('Two aggregations have the same alias.');
+}
+
+/** A result per alias. */
+export function aggregate(
+  aggregations: readonly Aggregation[],
+  documents: readonly StoredDocument[],
+): Fields {
+  return Object.fromEntries(
+    aggregations.map((aggregation, index) => [
+      aliasOf(aggregation, index),
+      aggregateOf(aggregation, documents),
+    ]),
+  );
+}
+
+function aliasOf({ alias }: Aggregation, index: number): string {
+  return alias || `field_${index + 1}`;
+}
+
+function aggregateOf({ count, sum, avg }: Aggregation, documents: readonly StoredDocument[]): Value {
+  if (count !== undefined) {
+    const upTo = Number(count.upTo?.value ?? Number.POSITIVE_INFINITY);
+    if (count.upTo !== undefined && !(upTo > 0)) {
+      throw invalidArgument(`The upTo of a count is ${count.upTo.value ?? 0}: expected more than zero.`);
+    }
+    return { integerValue: String(Math.min(upTo, documents.length)) };
+  }
+  const field = sum?.field ?? avg?.field;
+  if (field === undefined)
+    throw invalidArgument('An aggregation has no operator: expected count, sum or avg.');
+  const numbers = documents
+    .map((document) => valueAt(document, field.fieldPath))
+    .filter((value) => value !== undefined)
+    .filter(isNumber);
+  if (sum !== undefined) return sumOf(numbers);
+  if (numbers.length === 0) return NULL;
+  return { doubleValue: numbers.reduce((total, value) => total + toDouble(value), 0) / numbers.length };
+}
+
+/** Integers sum to an integer unless int64 overflows; one double makes the sum a double. */
+function sumOf(numbers: ({ integerValue: string } | { doubleValue: number })[]): Value {
+  if (numbers.every((value) => 'integerValue' in value)) {
+    const total = numbers.reduce((sum, value) => sum + BigInt(value.integerValue), 0n);
+    if (total >= MIN_INT64 && total <= MAX_INT64) return { integerValue: String(total) };
+    return { doubleValue: Number(total) };
+  }
+  return { doubleValue: numbers.reduce((total, value) => total + toDouble(value), 0) };
+}

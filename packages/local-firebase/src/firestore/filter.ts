@@ -1,0 +1,182 @@
+/** Filters of a structured query, checked and turned into a predicate over documents. */
+import { getField, NAME_FIELD, parseFieldPath } from './field-path.ts';
+import type { FieldFilter, FieldOperator, Filter, UnaryFilter, Value } from './messages.ts';
+import { areEqual, compareValues, typeOrder } from './order.ts';
+import { invalidArgument } from './status.ts';
+import type { StoredDocument } from './store.ts';
+import { isNan, isNull } from './values.ts';
+
+export type Predicate = (document: StoredDocument) => boolean;
+
+/** `inequalityFields` are those that the query sorts by even if it does not say so. */
+export type CompiledFilter = { matches: Predicate; inequalityFields: ReadonlySet<string> };
+
+/** https://firebase.google.com/docs/firestore/query-data/queries#query_limitations */
+const MAX_DISJUNCTIONS = 30;
+const MAX_NOT_IN_VALUES = 10;
+
+const INEQUALITIES: ReadonlySet<FieldOperator> = new Set([
+  'LESS_THAN',
+  'LESS_THAN_OR_EQUAL',
+  'GREATER_THAN',
+  'GREATER_THAN_OR_EQUAL',
+  'NOT_EQUAL',
+  'NOT_IN',
+]);
+
+/** The value of a field, of which the document's name is one. */
+export function valueAt(document: StoredDocument, fieldPath: string): Value | undefined {
+  if (fieldPath === NAME_FIELD) return { referenceValue: document.name };
+  return getField(document.fields, parseFieldPath(fieldPath));
+}
+
+/** @throws StatusError INVALID_ARGUMENT for filters that Firestore refuses. */
+export function compileFilter(filter: Filter | undefined): CompiledFilter {
+  const inequalityFields = new Set<string>();
+  const negations: string[] = [];
+  const alternatives = filter === undefined ? 1 : countAlternatives(filter);
+  if (alternatives > MAX_DISJUNCTIONS) {
+    throw invalidArgument(
+      `The query expands to ${alternatives} disjunctions: expected at most ${MAX_DISJUNCTIONS} (values of in and ` +
+        'array-contains-any and branches of or multiply).',
+    );
+  }
+  const matches = filter === undefined ? () => true : compile(filter);
+  if (negations.length > 1) {
+    throw invalidArgument(
+      `A query can have at most one of the filters ${[...new Set(negations)].join(', ')}.`,
+    );
+  }
+  return { matches, inequalityFields };
+
+  function compile({ compositeFilter, fieldFilter, unaryFilter }: Filter): Predicate {
+    if (compositeFilter !== undefined) {
+      const parts = (compositeFilter.filters ?? []).map(compile);
+      if (compositeFilter.op === 'OR') return (document) => parts.some((part) => part(document));
+      if (compositeFilter.op === 'AND') {
+        checkArrayContains(compositeFilter.filters ?? []);
+        return (document) => parts.every((part) => part(document));
+      }
+      throw invalidArgument(`Composite filter operator ${compositeFilter.op} is not AND or OR.`);
+    }
+    if (fieldFilter !== undefined) {
+      if (INEQUALITIES.has(fieldFilter.op)) inequalityFields.add(fieldFilter.field.fieldPath);
+      if (fieldFilter.op === 'NOT_EQUAL' || fieldFilter.op === 'NOT_IN') negations.push(fieldFilter.op);
+      return compileFieldFilter(fieldFilter);
+    }
+    if (unaryFilter !== undefined) {
+      if (unaryFilter.op === 'IS_NOT_NAN' || unaryFilter.op === 'IS_NOT_NULL') {
+        inequalityFields.add(unaryFilter.field.fieldPath);
+      }
+      return compileUnaryFilter(unaryFilter);
+    }
+    throw invalidArgument('A filter has no type set: expected a composite, field or unary filter.');
+  }
+}
+
+/** Branches in disjunctive normal form: ands multiply, ors add. */
+function countAlternatives({ compositeFilter, fieldFilter }: Filter): number {
+  if (compositeFilter !== undefined) {
+    const counts = (compositeFilter.filters ?? []).map(countAlternatives);
+    return compositeFilter.op === 'OR'
+      ? counts.reduce((sum, count) => sum + count, 0)
+      : counts.reduce((product, count) => product * count, 1);
+  }
+  const isDisjunctive = fieldFilter?.op === 'IN' || fieldFilter?.op === 'ARRAY_CONTAINS_ANY';
+  return isDisjunctive ? Math.max(1, elementsOf(fieldFilter).length) : 1;
+}
+
+function checkArrayContains(filters: Filter[]): void {
+  const count = filters.filter(
+    ({ fieldFilter }) => fieldFilter?.op === 'ARRAY_CONTAINS' || fieldFilter?.op === 'ARRAY_CONTAINS_ANY',
+  ).length;
+  if (count > 1) throw invalidArgument("A maximum of 1 'ARRAY_CONTAINS' filter is allowed per disjunction.");
+}
+
+function compileUnaryFilter({ field, op }: UnaryFilter): Predicate {
+  const tests: Partial<Record<UnaryFilter['op'], (value: Value) => boolean>> = {
+    IS_NULL: isNull,
+    IS_NOT_NULL: (value) => !isNull(value),
+    IS_NAN: isNan,
+    IS_NOT_NAN: (value) => !isNan(value) && !isNull(value),
+  };
+  const test = tests[op];
+  if (test === undefined) throw invalidArgument(`Unary filter operator ${op} is not known.`);
+  return (document) => {
+    const value = valueAt(document, field.fieldPath);
+    return value !== undefined && test(value);
+  };
+}
+
+function compileFieldFilter(filter: FieldFilter): Predicate {
+  const test = fieldTest(filter);
+  const { fieldPath } = filter.field;
+  if (fieldPath !== NAME_FIELD) parseFieldPath(fieldPath);
+  return (document) => {
+    const value = valueAt(document, fieldPath);
+    return value !== undefined && test(value);
+  };
+}
+
+/** Comparisons hold within one type only; null and NaN are found by their unary filters alone. */
+function fieldTest(filter: FieldFilter): (value: Value) => boolean {
+  const { field, op, value: operand } = filter;
+  if (operand === undefined) throw invalidArgument(`The filter on "${field.fieldPath}" has no value.`);
+  const type = typeOrder(operand);
+  const compared = (holds: (order: number) => boolean) => (value: Value) =>
+    typeOrder(value) === type && holds(compareValues(value, operand));
+  switch (op) {
+    case 'EQUAL':
+      return compared((order) => order === 0);
+    case 'LESS_THAN':
+      return compared((order) => order < 0);
+    case 'LESS_THAN_OR_EQUAL':
+      return compared((order) => order <= 0);
+    case 'GREATER_THAN':
+      return compared((order) => order > 0);
+    case 'GREATER_THAN_OR_EQUAL':
+      return compared((order) => order >= 0);
+    case 'NOT_EQUAL':
+      return (value) => !isNull(value) && !areEqual(value, operand);
+    case 'ARRAY_CONTAINS':
+      return (value) => arrayOf(value).some((element) => areEqual(element, operand));
+    case 'IN': {
+      const candidates = checkedElements(filter).filter((element) => !isNull(element) && !isNan(element));
+      return (value) => candidates.some((candidate) => areEqual(value, candidate));
+    }
+    case 'ARRAY_CONTAINS_ANY': {
+      const candidates = checkedElements(filter).filter((element) => !isNull(element) && !isNan(element));
+      return (value) =>
+        arrayOf(value).some((element) => candidates.some((candidate) => areEqual(element, candidate)));
+    }
+    case 'NOT_IN': {
+      const excluded = checkedElements(filter, MAX_NOT_IN_VALUES);
+      if (excluded.some(isNull)) return () => false;
+      return (value) => !isNull(value) && !excluded.some((other) => areEqual(value, other));
+    }
+    case 'OPERATOR_UNSPECIFIED':
+      throw invalidArgument(`The filter on "${field.fieldPath}" has no operator.`);
+  }
+}
+
+function checkedElements(filter: FieldFilter, maximum = MAX_DISJUNCTIONS): Value[] {
+  if (!('arrayValue' in filter.value)) {
+    throw invalidArgument(`'${filter.op}' requires an array value for field "${filter.field.fieldPath}".`);
+  }
+  const elements = elementsOf(filter);
+  if (elements.length === 0) throw invalidArgument(`'${filter.op}' requires an non-empty ArrayValue.`);
+  if (elements.length > maximum) {
+    throw invalidArgument(
+      `'${filter.op}' supports up to ${maximum} comparison values. Received: ${elements.length}.`,
+    );
+  }
+  return elements;
+}
+
+function elementsOf({ value }: FieldFilter): Value[] {
+  return value !== undefined ? arrayOf(value) : [];
+}
+
+function arrayOf(value: Value): Value[] {
+  return 'arrayValue' in value ? (value.arrayValue.values ?? []) : [];
+}

@@ -1,0 +1,171 @@
+/** The methods with one request: unary ones give one response, the others a list. gRPC and REST share them. */
+import { aggregate, checkAggregations } from './aggregation.ts';
+import { compiledQueryOf, pastReadsUnsupported } from './engine.ts';
+import type { Caller } from './identity.ts';
+import { createDocument, getDocument, listCollectionIds, listDocuments, masked } from './listing.ts';
+import type {
+  Aggregation,
+  Consistency,
+  Document,
+  DocumentMask,
+  Precondition,
+  StructuredQuery,
+  TransactionOptions,
+  Write,
+} from './messages.ts';
+import { parseDocumentName } from './path.ts';
+import type { Service } from './service.ts';
+import { STATUS_NUMBERS, StatusError } from './status.ts';
+import { toMessage } from './store.ts';
+import { timestampFromMicros } from './timestamp.ts';
+import { documentOf } from './write.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: each method knows its request; the transports pass decoded messages through.
+type Method<Response> = (service: Service, caller: Caller, request: any) => Response;
+
+/** Methods that answer with one message. */
+export const unaryMethods: Record<string, Method<object>> = {
+  GetDocument: getDocument,
+  ListDocuments: listDocuments,
+  CreateDocument: createDocument,
+  ListCollectionIds: listCollectionIds,
+  UpdateDocument(service, caller, { document, ...rest }: UpdateDocumentRequest) {
+    const name = parseDocumentName(document?.name).name;
+    service.guard.checkWrite(caller, name);
+    const { updateMask, currentDocument, mask } = rest;
+    service.engine.commit([
+      {
+        update: document,
+        ...(updateMask === undefined ? {} : { updateMask }),
+        ...(currentDocument === undefined ? {} : { currentDocument }),
+      },
+    ]);
+    return masked(service.engine.read(name)!, mask);
+  },
+  DeleteDocument(
+    service,
+    caller,
+    { name, currentDocument }: { name: string; currentDocument?: Precondition },
+  ) {
+    service.guard.checkWrite(caller, parseDocumentName(name).name);
+    service.engine.commit([{ delete: name, ...(currentDocument === undefined ? {} : { currentDocument }) }]);
+    return {};
+  },
+  BeginTransaction(service, _caller, request: { database: string; options?: TransactionOptions }) {
+    service.guard.checkDatabase(request.database);
+    return { transaction: service.engine.begin(request.options) };
+  },
+  Commit(service, caller, request: { database: string; writes?: Write[]; transaction?: Buffer }) {
+    service.guard.checkDatabase(request.database);
+    const writes = request.writes ?? [];
+    for (const write of writes) checkWrite(service, caller, write);
+    return service.engine.commit(writes, request.transaction);
+  },
+  Rollback(service, _caller, request: { database: string; transaction?: Buffer }) {
+    service.guard.checkDatabase(request.database);
+    if (request.transaction !== undefined) service.engine.rollback(request.transaction);
+    return {};
+  },
+  BatchWrite(service, caller, request: { database: string; writes?: Write[] }) {
+    service.guard.checkDatabase(request.database);
+    const outcomes = (request.writes ?? []).map((write) => {
+      try {
+        checkWrite(service, caller, write);
+        return { result: service.engine.commit([write]).writeResults[0]!, status: {} };
+      } catch (error) {
+        if (!(error instanceof StatusError)) throw error;
+        return { result: {}, status: { code: STATUS_NUMBERS[error.status], message: error.message } };
+      }
+    });
+    return {
+      writeResults: outcomes.map(({ result }) => result),
+      status: outcomes.map(({ status }) => status),
+    };
+  },
+  PartitionQuery() {
+    throw new StatusError('UNIMPLEMENTED', 'Partition queries are not supported by this server.');
+  },
+};
+
+/** Methods that answer with a stream of messages. */
+export const streamingMethods: Record<string, Method<object[]>> = {
+  BatchGetDocuments(service, caller, request: BatchGetDocumentsRequest) {
+    service.guard.checkDatabase(request.database);
+    const names = [...new Set(request.documents ?? [])];
+    for (const name of names) service.guard.checkRead(caller, parseDocumentName(name).name);
+    const { transaction, begun } = transactionFor(service, request);
+    const found = names.map((name) => ({ name, document: service.engine.read(name, transaction) }));
+    const readTime = timestampFromMicros(service.engine.readMicros());
+    const results = found.map(({ name, document }) =>
+      document === undefined
+        ? { missing: name, readTime }
+        : { found: masked(document, request.mask), readTime },
+    );
+    return [...begun, ...results];
+  },
+  RunQuery(service, caller, request: RunQueryRequest) {
+    checkExplain(request);
+    const query = compiledQueryOf(request.parent, request.structuredQuery);
+    service.guard.checkList(caller, query.scope);
+    const { transaction, begun } = transactionFor(service, request);
+    const documents = service.engine.query(query, transaction);
+    const readTime = timestampFromMicros(service.engine.readMicros());
+    const results = documents.map((document) => ({ document: toMessage(query.project(document)), readTime }));
+    return [...begun, ...(results.length > 0 ? results : [{ readTime }])];
+  },
+  RunAggregationQuery(service, caller, request: RunAggregationQueryRequest) {
+    checkExplain(request);
+    const { structuredQuery, aggregations = [] } = request.structuredAggregationQuery ?? {};
+    checkAggregations(aggregations);
+    const query = compiledQueryOf(request.parent, structuredQuery);
+    service.guard.checkList(caller, query.scope);
+    const { transaction, begun } = transactionFor(service, request);
+    const aggregateFields = aggregate(aggregations, service.engine.query(query, transaction));
+    const readTime = timestampFromMicros(service.engine.readMicros());
+    return [{ ...begun[0], result: { aggregateFields }, readTime }];
+  },
+};
+
+type UpdateDocumentRequest = {
+  document: Document;
+  updateMask?: DocumentMask;
+  mask?: DocumentMask;
+  currentDocument?: Precondition;
+};
+
+type BatchGetDocumentsRequest = Consistency & { database: string; documents?: string[]; mask?: DocumentMask };
+
+type RunQueryRequest = Consistency & {
+  parent: string;
+  structuredQuery?: StructuredQuery;
+  explainOptions?: object;
+};
+
+type RunAggregationQueryRequest = Consistency & {
+  parent: string;
+  structuredAggregationQuery?: { structuredQuery?: StructuredQuery; aggregations?: Aggregation[] };
+  explainOptions?: object;
+};
+
+/** @throws StatusError when the caller may not make this write. A verify only looks. */
+export function checkWrite({ guard }: Service, caller: Caller, write: Write): void {
+  const name = documentOf(write);
+  if (write.verify === undefined) guard.checkWrite(caller, name);
+  else guard.checkRead(caller, name);
+}
+
+/** `begun` is the message that tells the client about a transaction begun with this request. */
+function transactionFor(
+  { engine }: Service,
+  { transaction, newTransaction, readTime }: Consistency,
+): { transaction: Buffer | undefined; begun: { transaction: Buffer }[] } {
+  if (readTime !== undefined) throw pastReadsUnsupported();
+  if (newTransaction === undefined) return { transaction, begun: [] };
+  const begun = engine.begin(newTransaction);
+  return { transaction: begun, begun: [{ transaction: begun }] };
+}
+
+function checkExplain({ explainOptions }: { explainOptions?: object }): void {
+  if (explainOptions === undefined) return;
+  throw new StatusError('UNIMPLEMENTED', 'Query explain is not supported by this server.');
+}

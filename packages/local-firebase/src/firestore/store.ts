@@ -1,0 +1,247 @@
+/** The documents on disk: one libsql file, indexed by collection, with the versions that resume tokens need. */
+import { randomBytes } from 'node:crypto';
+import { openDatabase } from '../database.ts';
+import { createDocumentCache } from './document-cache.ts';
+import type { Document, Fields } from './messages.ts';
+import { compareUtf8, lastSegmentOf, parentOf } from './path.ts';
+import { decodeMessage, encodeMessage } from './protos.ts';
+import { isInScope, type Scope } from './scope.ts';
+import { timestampFromMicros } from './timestamp.ts';
+
+/** A document as stored. Shared and never changed: make a new one instead. */
+export type StoredDocument = {
+  name: string;
+  fields: Fields;
+  createMicros: number;
+  updateMicros: number;
+  /** The version of the commit that wrote it. */
+  version: number;
+};
+
+/** The document as messages carry it. */
+export function toMessage(document: StoredDocument): Document {
+  return {
+    name: document.name,
+    fields: document.fields,
+    createTime: timestampFromMicros(document.createMicros),
+    updateTime: timestampFromMicros(document.updateMicros),
+  };
+}
+
+export type Store = {
+  /** Names this file's history: versions of another epoch mean nothing here. */
+  readonly epoch: string;
+  /** The version of the newest commit. */
+  version(): number;
+  /** The time of the newest commit, in microseconds. */
+  commitMicros(): number;
+  read(name: string): StoredDocument | undefined;
+  /** The documents of a scope in no promised order. */
+  scan(scope: Scope): Iterable<StoredDocument>;
+  /** Ids one level below `prefix`, whether a document is there or only further down; sorted by UTF-8. */
+  childIds(prefix: string): string[];
+  /** Writes one commit, whole or not at all; it is on disk when this returns. Undefined deletes. */
+  commit(
+    changes: ReadonlyMap<string, StoredDocument | undefined>,
+    version: number,
+    commitMicros: number,
+  ): void;
+  /** Names that changed after a version, or undefined where the history does not reach back or never was. */
+  changedSince(scope: Scope, version: number): string[] | undefined;
+  close(): void;
+};
+
+// Names are BLOBs: libsql cuts a TEXT at its first NUL, and BLOBs sort by UTF-8 as well.
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS documents (
+    name BLOB PRIMARY KEY,
+    collection BLOB NOT NULL,
+    collection_id BLOB NOT NULL,
+    fields BLOB NOT NULL,
+    create_micros INTEGER NOT NULL,
+    update_micros INTEGER NOT NULL,
+    version INTEGER NOT NULL
+  );
+  CREATE INDEX IF NOT EXISTS documents_by_collection ON documents (collection);
+  CREATE INDEX IF NOT EXISTS documents_by_group ON documents (collection_id, name);
+  CREATE INDEX IF NOT EXISTS documents_by_version ON documents (version);
+  CREATE TABLE IF NOT EXISTS removed_documents (name BLOB PRIMARY KEY, version INTEGER NOT NULL);
+  CREATE INDEX IF NOT EXISTS removed_documents_by_version ON removed_documents (version);
+  CREATE TABLE IF NOT EXISTS version_gaps (after_version INTEGER PRIMARY KEY, before_version INTEGER NOT NULL);
+  CREATE TABLE IF NOT EXISTS state (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    epoch TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    commit_micros INTEGER NOT NULL,
+    history_from INTEGER NOT NULL
+  )`;
+const SCHEMA_VERSION = 1;
+
+// Each opening skips this many versions: after a power cut the newest commits may be gone, and tokens that were given for
+// them must not be taken for tokens of later commits. The write-ahead log is synced long before it holds so many.
+const VERSIONS_SKIPPED_AT_OPEN = 2 ** 20;
+
+/** How many deletions a resume token can see. Older tokens start over. */
+const REMOVED_DOCUMENTS_KEPT = 10_000;
+
+/**
+ * @param file Created where there is none; one process at a time.
+ * @throws LocalFirebaseError `data_unreadable`
+ */
+export function openStore(file: string): Store {
+  const database = openDatabase(file, SCHEMA, SCHEMA_VERSION);
+  // NORMAL: what was acknowledged survives a kill of this process. A power cut may take the last commits, never the store.
+  database.exec('PRAGMA synchronous = NORMAL; PRAGMA locking_mode = EXCLUSIVE;');
+  // Rows as arrays. A lone Buffer must be bound inside an array: libsql takes it for named parameters and aborts.
+  const prepare = (sql: string) => database.prepare(sql).raw();
+
+  const columns = 'name, fields, create_micros, update_micros, version';
+  const statements = {
+    read: prepare(`SELECT ${columns} FROM documents WHERE name = ?`),
+    collection: prepare(`SELECT ${columns} FROM documents WHERE collection = ?`),
+    group: prepare(`SELECT ${columns} FROM documents WHERE collection_id = ? AND name > ? AND name < ?`),
+    range: prepare(`SELECT ${columns} FROM documents WHERE name > ? AND name < ?`),
+    firstName: prepare('SELECT name FROM documents WHERE name >= ? AND name < ? ORDER BY name LIMIT 1'),
+    put: database.prepare(
+      `INSERT INTO documents (name, collection, collection_id, fields, create_micros, update_micros, version)
+       VALUES (?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (name) DO UPDATE SET fields = excluded.fields, create_micros = excluded.create_micros,
+         update_micros = excluded.update_micros, version = excluded.version`,
+    ),
+    remove: database.prepare('DELETE FROM documents WHERE name = ?'),
+    remember: database.prepare('INSERT OR REPLACE INTO removed_documents (name, version) VALUES (?, ?)'),
+    forget: database.prepare('DELETE FROM removed_documents WHERE name = ?'),
+    state: database.prepare('UPDATE state SET version = ?, commit_micros = ?'),
+    changed: prepare(
+      'SELECT name FROM documents WHERE version > ?1 UNION ALL SELECT name FROM removed_documents WHERE version > ?1',
+    ),
+    gap: prepare('SELECT 1 FROM version_gaps WHERE after_version < ?1 AND before_version > ?1'),
+  };
+  const cache = createDocumentCache();
+  const opened = database.transaction(openHistory)();
+  let { version, commitMicros } = opened;
+
+  function openHistory(): { epoch: string; version: number; commitMicros: number; historyFrom: number } {
+    const found = prepare('SELECT epoch, version, commit_micros, history_from FROM state').get() as
+      | [string, number, number, number]
+      | undefined;
+    if (found === undefined) {
+      const epoch = randomBytes(6).toString('hex');
+      database.prepare('INSERT INTO state VALUES (1, ?, 0, 0, 0)').run(epoch);
+      return { epoch, version: 0, commitMicros: 0, historyFrom: 0 };
+    }
+    const [epoch, lastVersion, lastCommitMicros, lastHistoryFrom] = found;
+    const cut = prepare('SELECT version FROM removed_documents ORDER BY version DESC LIMIT 1 OFFSET ?').get(
+      REMOVED_DOCUMENTS_KEPT,
+    ) as [number] | undefined;
+    const historyFrom = Math.max(lastHistoryFrom, cut?.[0] ?? 0);
+    const nextVersion = lastVersion + VERSIONS_SKIPPED_AT_OPEN;
+    database.prepare('DELETE FROM removed_documents WHERE version <= ?').run(historyFrom);
+    database.prepare('INSERT OR REPLACE INTO version_gaps VALUES (?, ?)').run(lastVersion, nextVersion);
+    database.prepare('UPDATE state SET version = ?, history_from = ?').run(nextVersion, historyFrom);
+    return { epoch, version: nextVersion, commitMicros: lastCommitMicros, historyFrom };
+  }
+
+  type Row = [name: Buffer, fields: Buffer, createMicros: number, updateMicros: number, version: number];
+
+  function documentOf([nameBytes, fieldBytes, createMicros, updateMicros, rowVersion]: Row): StoredDocument {
+    const name = nameBytes.toString();
+    const cached = cache.get(name);
+    if (cached !== undefined) return cached;
+    const { fields = {} } = decodeMessage('MapValue', fieldBytes) as { fields?: Fields };
+    const document = { name, fields, createMicros, updateMicros, version: rowVersion };
+    cache.set(document, fieldBytes.length);
+    return document;
+  }
+
+  /** Bounds of the names below a prefix: "0" is the character after "/". */
+  const below = (prefix: string): [Buffer, Buffer] => [Buffer.from(`${prefix}/`), Buffer.from(`${prefix}0`)];
+
+  function rowsOf(scope: Scope): Row[] {
+    switch (scope.kind) {
+      case 'collection':
+        return statements.collection.all([Buffer.from(scope.path)]) as Row[];
+      case 'group':
+        return statements.group.all(Buffer.from(scope.collectionId), ...below(scope.parent)) as Row[];
+      case 'descendants':
+      case 'children':
+        return statements.range.all(...below(scope.parent)) as Row[];
+    }
+  }
+
+  return {
+    epoch: opened.epoch,
+    version: () => version,
+    commitMicros: () => commitMicros,
+    read(name) {
+      const cached = cache.get(name);
+      if (cached !== undefined) return cached;
+      const row = statements.read.get([Buffer.from(name)]) as Row | undefined;
+      return row === undefined ? undefined : documentOf(row);
+    },
+    *scan(scope) {
+      for (const row of rowsOf(scope)) {
+        if (scope.kind === 'children' && !isInScope(scope, row[0].toString())) continue;
+        yield documentOf(row);
+      }
+    },
+    childIds(prefix) {
+      const ids = new Set<string>();
+      let [from, end] = below(prefix);
+      for (;;) {
+        const row = statements.firstName.get(from, end) as [Buffer] | undefined;
+        if (row === undefined) return [...ids].sort(compareUtf8);
+        const id = row[0]
+          .toString()
+          .slice(prefix.length + 1)
+          .split('/', 1)[0]!;
+        ids.add(id);
+        // One seek an id: past the document itself (another id such as "a-b" may come before "a/…"), or past all below it.
+        const child = `${prefix}/${id}`;
+        from = row[0].equals(Buffer.from(child)) ? Buffer.concat([row[0], Buffer.alloc(1)]) : below(child)[1];
+      }
+    },
+    commit(changes, newVersion, newCommitMicros) {
+      const encoded = new Map<string, Buffer>();
+      database.transaction(() => {
+        for (const [name, document] of changes) {
+          const key = Buffer.from(name);
+          if (document === undefined) {
+            statements.remove.run([key]);
+            statements.remember.run(key, newVersion);
+            continue;
+          }
+          const fields = encodeMessage('MapValue', { fields: document.fields });
+          encoded.set(name, fields);
+          const collection = parentOf(name);
+          statements.put.run(
+            key,
+            Buffer.from(collection),
+            Buffer.from(lastSegmentOf(collection)),
+            fields,
+            document.createMicros,
+            document.updateMicros,
+            document.version,
+          );
+          statements.forget.run([key]);
+        }
+        statements.state.run(newVersion, newCommitMicros);
+      })();
+      for (const [name, document] of changes) {
+        if (document === undefined) cache.delete(name);
+        else cache.set(document, encoded.get(name)!.length);
+      }
+      version = newVersion;
+      commitMicros = newCommitMicros;
+    },
+    changedSince(scope, since) {
+      if (since < opened.historyFrom || since > version || statements.gap.get(since) !== undefined)
+        return undefined;
+      const names = (statements.changed.all(since) as [Buffer][]).map(([name]) => name.toString());
+      return names.filter((name) => isInScope(scope, name));
+    },
+    close: () => {
+      database.close();
+    },
+  };
+}
