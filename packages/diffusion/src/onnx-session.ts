@@ -1,6 +1,6 @@
 /** The only door to ONNX Runtime: opens graphs, feeds them in their own dtypes, and turns its failures into DiffusionErrors. */
 
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { env, InferenceSession, Tensor } from 'onnxruntime-node';
 import { DiffusionError } from './errors.ts';
 import type { FloatTensor } from './tensor.ts';
 import { castFeed, castOutput, type FeedTensor, type TensorDeclaration } from './tensor-cast.ts';
@@ -27,6 +27,9 @@ export interface OnnxSession {
   ): Promise<Record<Name, FloatTensor>>;
   release(): Promise<void>;
 }
+
+// The runtime would print to stderr what it also throws; this package is silent and throws it with the file's name.
+env.logLevel = 'fatal';
 
 /** ModelProto of a graph `y = Identity(x)`, opset 13: the smallest thing that makes a provider load. */
 const PROBE_GRAPH = Buffer.from(

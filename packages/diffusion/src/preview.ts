@@ -2,7 +2,7 @@
 
 import type { RgbImage } from './vae.ts';
 
-/** The map, fitted for one VAE (ComfyUI's convention): channels to RGB in -1..1. */
+/** The map, fitted for one VAE by least squares: latent channels to RGB in 0..1. A model card holds it as `preview`. */
 export interface PreviewMap {
   /** One row per latent channel: its weight in red, green and blue. */
   readonly rgb_factors: readonly (readonly number[])[];
@@ -31,7 +31,7 @@ export function previewRgb(
       for (let channel = 0; channel < channels; channel++) {
         value += latents[channel * cells + cell]! * rgb_factors[channel]![color]!;
       }
-      data[cell * 3 + color] = Math.round(Math.min(Math.max(value / 2 + 0.5, 0), 1) * 255);
+      data[cell * 3 + color] = Math.round(Math.min(Math.max(value, 0), 1) * 255);
     }
   }
   return { width, height, data };

@@ -101,7 +101,9 @@ describe('createScheduler', () => {
     for (const name of SCHEDULER_NAMES) {
       const scheduler = createScheduler(name, parseSchedulerConfig({ timestep_spacing: 'trailing' }), 12);
       const clean = Float32Array.of(0.5, -1, 2);
-      let sample: Float32Array = Float32Array.of(1, -0.25, 0.75).map((value) => value * scheduler.initNoiseSigma);
+      let sample: Float32Array = Float32Array.of(1, -0.25, 0.75).map(
+        (value) => value * scheduler.initNoiseSigma,
+      );
       for (let index = 0; index < scheduler.timesteps.length; index++) {
         // An oracle in the terms of DDIM: sample = signal * clean + deviation * noise; Euler divides by the signal.
         const noise = oracleNoise(name, scheduler.timesteps[index]!, sample, clean);
