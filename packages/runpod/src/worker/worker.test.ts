@@ -1,0 +1,416 @@
+/** The worker against a platform that misbehaves on purpose. */
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { setImmediate, setTimeout } from 'node:timers/promises';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { platformEnvironment } from '../local/platform-environment.ts';
+import {
+  type Handler,
+  JobError,
+  settingsFrom,
+  startWorker,
+  type Worker,
+  type WorkerOptions,
+} from './index.ts';
+
+interface Seen {
+  /** The operation: job-take, job-stop, job-done, ping. */
+  call: string;
+  query: string;
+  headers: NodeJS.Dict<string | string[]>;
+  body: string;
+}
+
+/** Answers a call itself and returns true, or leaves it to the well-behaved platform. */
+type Script = (call: string, response: ServerResponse) => boolean;
+
+interface Setup {
+  worker: Worker;
+  seen: Seen[];
+  /** Bodies posted to job-done, parsed. */
+  posts(): Record<string, unknown>[];
+  count(call: string): number;
+}
+
+const closers: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+/** A platform whose replies `script` gives; what it leaves is held (takes and stops) or accepted (the rest). */
+async function setUp(
+  script: Script,
+  handler: Handler<unknown, unknown>,
+  options: Partial<WorkerOptions<unknown, unknown>> = {},
+): Promise<Setup> {
+  const seen: Seen[] = [];
+  const server = createServer(async (request, response) => {
+    const { pathname, search } = new URL(request.url ?? '', 'http://platform');
+    const call = pathname.split('/')[3] ?? '';
+    seen.push({ call, query: search, headers: request.headers, body: await text(request) });
+    if (script(call, response) || call === 'job-take' || call === 'job-stop') return;
+    reply(response, 200, {});
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const settings = settingsFrom(
+    platformEnvironment({
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      endpointId: 'ep',
+      apiKey: 'rpa_KEY',
+      workerId: 'worker-1',
+      pingIntervalMs: 100,
+    }),
+  );
+  // Random 0 halves every backoff.
+  const worker = startWorker({ settings, handler, random: () => 0, abortGraceMs: 100, ...options });
+  closers.push(
+    async () => {
+      server.closeAllConnections();
+      server.close();
+    },
+    () => worker.shutdown({ deadlineMs: 0 }),
+  );
+  return {
+    worker,
+    seen,
+    posts: () => seen.filter(({ call }) => call === 'job-done').map(({ body }) => JSON.parse(body)),
+    count: (wanted) => seen.filter(({ call }) => call === wanted).length,
+  };
+}
+
+function reply(response: ServerResponse, status: number, body?: unknown): true {
+  if (body === undefined) response.writeHead(status).end();
+  else response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  return true;
+}
+
+/** Hands out the jobs one after the other, then holds. */
+function jobs(...list: unknown[]): Script {
+  return (call, response) => call === 'job-take' && list.length > 0 && reply(response, 200, list.shift());
+}
+
+/** A promise and what settles it. */
+function gate<T = void>(): { passed: Promise<T>; open: (value: T) => void } {
+  let open: (value: T) => void = () => {};
+  const passed = new Promise<T>((resolve) => {
+    open = resolve;
+  });
+  return { passed, open };
+}
+
+function whenAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
+const job = { id: 'job-1', input: { prompt: 'a red apple' } };
+
+describe('the wire', () => {
+  test('has the paths, placeholders, headers and bodies of the platform', async () => {
+    const { seen, posts, count } = await setUp(jobs(job), async ({ input }) => input);
+    await vi.waitFor(() => {
+      expect(posts()).toEqual([{ output: { prompt: 'a red apple' } }]);
+      expect(count('ping')).toBeGreaterThan(1);
+      expect(count('job-take')).toBe(2);
+    });
+    const first = (wanted: string) => seen.find(({ call }) => call === wanted);
+    expect(first('job-take')?.query).toBe('?gpu=local&job_in_progress=0');
+    expect(first('job-stop')?.query).toBe('?gpu=local');
+    expect(first('job-done')?.query).toBe('?gpu=local&isStream=false');
+    expect(first('ping')?.query).toMatch(/^\?gpu=local&runpod_version=firepod-runpod/);
+    for (const { headers } of seen) expect(headers['authorization']).toBe('rpa_KEY');
+    expect(first('job-take')?.headers['content-type']).toBe('application/json');
+    expect(first('job-done')?.headers).toMatchObject({
+      'content-type': 'application/x-www-form-urlencoded',
+      charset: 'utf-8',
+      'x-request-id': 'job-1',
+      'user-agent': expect.stringMatching(/^firepod-runpod\/0\.1\.0 \(.+\) Language\/Node /),
+    });
+  });
+
+  test('names the running job in its pings, and no longer when it has ended', async () => {
+    const work = gate();
+    const { seen } = await setUp(jobs(job), () => work.passed);
+    const lastPing = () => seen.findLast(({ call }) => call === 'ping')?.query;
+    await vi.waitFor(() => expect(lastPing()).toContain('job_id=job-1'));
+    work.open();
+    await vi.waitFor(() => expect(lastPing()).not.toContain('job_id'));
+  });
+});
+
+describe('results', () => {
+  test('are posted again after 503, 429 and a cut connection, and then once more not', async () => {
+    const failures: ((response: ServerResponse) => unknown)[] = [
+      (response) => reply(response, 503),
+      (response) => reply(response, 429),
+      (response) => response.destroy(),
+    ];
+    const take = jobs(job);
+    const { posts, count } = await setUp(
+      (call, response) => {
+        const failure = call === 'job-done' ? failures.shift() : undefined;
+        failure?.(response);
+        return failure !== undefined || take(call, response);
+      },
+      async () => 'kept',
+    );
+    await vi.waitFor(() => expect(count('job-take')).toBe(2), { timeout: 10_000 });
+    expect(posts()).toEqual(Array(4).fill({ output: 'kept' }));
+  });
+
+  test('are given up when the platform refuses them for good, and the next job is taken', async () => {
+    const take = jobs(job);
+    const { posts, count } = await setUp(
+      (call, response) => (call === 'job-done' ? reply(response, 404) : take(call, response)),
+      async () => 'lost',
+    );
+    await vi.waitFor(() => expect(count('job-take')).toBe(2));
+    expect(posts()).toHaveLength(1);
+  });
+
+  test('that are too large, no JSON, or an error object become failures with a string', async () => {
+    const outputs = ['x'.repeat(200), 10n, { error: { a: 1 }, rest: 2 }, undefined];
+    const list = outputs.map((_, index) => ({ id: `job-${index}`, input: index }));
+    const { posts } = await setUp(jobs(...list), async ({ input }) => outputs[input as number], {
+      maxResultBytes: 200,
+    });
+    await vi.waitFor(() => expect(posts()).toHaveLength(4));
+    const [large, notJson, errorObject, nothing] = posts();
+    expect(JSON.parse(String(large?.['error']))).toMatchObject({
+      code: 'output_too_large',
+      retryable: false,
+    });
+    expect(JSON.parse(String(notJson?.['error']))).toMatchObject({ code: 'output_not_serializable' });
+    expect(JSON.parse(String(errorObject?.['error']))).toMatchObject({ error_message: '{"a":1}' });
+    expect(errorObject?.['output']).toEqual({ rest: 2 });
+    expect(nothing).toEqual({ output: null });
+  });
+
+  test('of a handler that throws carry its code, or handler_failed, and never a stack', async () => {
+    const thrown: unknown[] = [
+      new JobError('No room.', { code: 'out_of_memory', retryable: true }),
+      new TypeError('oops'),
+      7,
+    ];
+    const list = thrown.map((_, index) => ({ id: `job-${index}`, input: index }));
+    const { posts } = await setUp(jobs(...list), async ({ input }) => {
+      throw thrown[input as number];
+    });
+    await vi.waitFor(() => expect(posts()).toHaveLength(3));
+    expect(posts().map(({ error }) => JSON.parse(String(error)))).toEqual([
+      {
+        code: 'out_of_memory',
+        error_message: 'No room.',
+        error_type: 'JobError',
+        retryable: true,
+        worker_id: 'worker-1',
+      },
+      {
+        code: 'handler_failed',
+        error_message: 'oops',
+        error_type: 'TypeError',
+        retryable: false,
+        worker_id: 'worker-1',
+      },
+      {
+        code: 'handler_failed',
+        error_message: '7',
+        error_type: 'number',
+        retryable: false,
+        worker_id: 'worker-1',
+      },
+    ]);
+  });
+
+  test('say what is wrong with a job that has no input', async () => {
+    const { posts } = await setUp(jobs({ id: 'job-1' }), async () => 'never');
+    await vi.waitFor(() => expect(posts()).toHaveLength(1));
+    expect(JSON.parse(String(posts()[0]?.['error']))).toMatchObject({ code: 'invalid_job' });
+  });
+});
+
+describe('progress', () => {
+  test('arrives in order, coalesced, flushed before the result, and never after it', async () => {
+    const kept: ((update: unknown) => void)[] = [];
+    const { posts, count } = await setUp(
+      jobs(job),
+      async (_, { progress }) => {
+        for (let step = 1; step <= 100; step += 1) progress({ step });
+        kept.push(progress);
+        return 'done';
+      },
+      { progressIntervalMs: 1 },
+    );
+    await vi.waitFor(() => expect(count('job-take')).toBe(2));
+    kept[0]?.({ step: 101 });
+    await setTimeout(50);
+    expect(posts()).toEqual([
+      { status: 'IN_PROGRESS', output: { step: 1 } },
+      { status: 'IN_PROGRESS', output: { step: 100 } },
+      { output: 'done' },
+    ]);
+  });
+
+  test('that the platform is slow to take delays the result instead of overtaking it', async () => {
+    const take = jobs(job);
+    const { posts } = await setUp(
+      (call, response) => {
+        if (call !== 'job-done') return take(call, response);
+        void setTimeout(60).then(() => reply(response, 200, {}));
+        return true;
+      },
+      async (_, { progress }) => {
+        progress(1);
+        progress(2);
+        return 'done';
+      },
+      { progressIntervalMs: 1 },
+    );
+    await vi.waitFor(() => expect(posts()).toHaveLength(3));
+    expect(posts().map(({ output }) => output)).toEqual([1, 2, 'done']);
+  });
+});
+
+describe('stopping a job', () => {
+  test('aborts its signal, posts nothing, and frees the worker', async () => {
+    const take = jobs(job, { id: 'job-2', input: 2 });
+    const started = gate();
+    const stops = [['job-1', 'unknown']];
+    const reasons: unknown[] = [];
+    const { posts } = await setUp(
+      (call, response) => {
+        const jobsToStop = call === 'job-stop' ? stops.pop() : undefined;
+        if (!jobsToStop) return take(call, response);
+        void started.passed.then(() => reply(response, 200, { jobsToStop }));
+        return true;
+      },
+      async ({ id }, { signal }) => {
+        if (id === 'job-2') return 'second';
+        started.open();
+        await whenAborted(signal);
+        reasons.push(signal.reason);
+        return 'too late';
+      },
+    );
+    await vi.waitFor(() => expect(posts()).toEqual([{ output: 'second' }]));
+    expect(reasons).toMatchObject([{ code: 'job_stopped' }]);
+  });
+});
+
+describe('a platform that does not hold its polls', () => {
+  test.each([204, 400])(
+    'with an instant %i is asked a few times a second, not in a busy loop',
+    async (status) => {
+      const { count } = await setUp(
+        (call, response) => call.startsWith('job-') && reply(response, status),
+        async () => null,
+      );
+      await setTimeout(1_000);
+      expect(count('job-take')).toBeGreaterThan(1);
+      expect(count('job-take')).toBeLessThan(10);
+      expect(count('job-stop')).toBeLessThan(3);
+    },
+  );
+
+  test('is left alone for as long as its Retry-After says', async () => {
+    const { count } = await setUp(
+      (call, response) => {
+        if (call !== 'job-take') return false;
+        response.writeHead(429, { 'retry-after': '60' }).end();
+        return true;
+      },
+      async () => null,
+    );
+    await setTimeout(500);
+    expect(count('job-take')).toBe(1);
+  });
+});
+
+describe('shutdown', () => {
+  test('aborts the poll at once and ends', async () => {
+    const { worker, count } = await setUp(
+      () => false,
+      async () => null,
+    );
+    await vi.waitFor(() => expect(count('job-take')).toBe(1));
+    const startedAtMs = performance.now();
+    await worker.shutdown();
+    expect(performance.now() - startedAtMs).toBeLessThan(5_000);
+    await worker.stopped;
+  });
+
+  test('lets the running job finish and takes no other', async () => {
+    const started = gate();
+    const work = gate<string>();
+    const { worker, posts, count } = await setUp(jobs(job, { id: 'job-2', input: 2 }), () => {
+      started.open();
+      return work.passed;
+    });
+    await started.passed;
+    const ended = worker.shutdown({ deadlineMs: 10_000 });
+    work.open('finished');
+    await ended;
+    expect(posts()).toEqual([{ output: 'finished' }]);
+    expect(count('job-take')).toBe(1);
+  });
+
+  test('posts a retryable error for a handler that ignores its signal past the deadline', async () => {
+    const started = gate();
+    const { worker, posts } = await setUp(jobs(job), () => {
+      started.open();
+      return new Promise(() => {});
+    });
+    await started.passed;
+    await worker.shutdown({ deadlineMs: 50 });
+    expect(posts()).toHaveLength(1);
+    expect(JSON.parse(String(posts()[0]?.['error']))).toMatchObject({
+      code: 'worker_shutdown',
+      retryable: true,
+    });
+  });
+
+  test('still delivers the error of its own that a handler makes of its abort', async () => {
+    const started = gate();
+    const { worker, posts } = await setUp(jobs(job), async (_, { signal }) => {
+      started.open();
+      await whenAborted(signal);
+      throw new JobError('The lease was given back.', { code: 'worker_lost', retryable: true });
+    });
+    await started.passed;
+    await worker.shutdown({ deadlineMs: 0 });
+    expect(JSON.parse(String(posts()[0]?.['error']))).toMatchObject({ code: 'worker_lost' });
+  });
+
+  test.each([
+    ['runs', 5_000, 'output'],
+    ['fails', 0, 'error'],
+  ])('%s a job whose reply had begun when it came (deadline %i ms)', async (_, deadlineMs, key) => {
+    const headArrived = gate();
+    const began = gate<ServerResponse>();
+    const { worker, posts } = await setUp(
+      (call, response) => {
+        if (call !== 'job-take') return false;
+        // The head leaves now, the body only after the shutdown.
+        response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders();
+        began.open(response);
+        return true;
+      },
+      async () => 'ran',
+      {
+        fetch: async (url, init) => {
+          const response = await fetch(url, init);
+          if (String(url).includes('/job-take/')) headArrived.open();
+          return response;
+        },
+      },
+    );
+    await headArrived.passed;
+    await setImmediate();
+    const ended = worker.shutdown({ deadlineMs });
+    (await began.passed).end(JSON.stringify(job));
+    await ended;
+    expect(posts()).toHaveLength(1);
+    expect(posts()[0]).toHaveProperty(key);
+  });
+});
