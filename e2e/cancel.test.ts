@@ -30,7 +30,7 @@ test('a cancel in the middle stops the engine, fails the document as cancelled a
   const cancelled = await document.get();
   expect(cancelled.data()).toMatchObject({ status: 'failed', error_code: 'cancelled' });
   expect(cancelled.get('progress')).toBeUndefined();
-  await expect(user.client.waitForCompletion(generation)).rejects.toMatchObject({ errorCode: 'cancelled' });
+  await expect(user.client.waitForCompletion(generation)).rejects.toMatchObject({ code: 'cancelled' });
 
   // The engine is free again: a short job ends long before the cancelled one could have.
   const next = await user.client.submit({ prompt: 'a cat', num_inference_steps: 2 });

@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
-import { createFirepodClient } from '@firepod/client';
+import { createFirepodClient, type FirepodGeneration } from '@firepod/client';
 import { deleteApp } from 'firebase/app';
 import { signInAnonymously } from 'firebase/auth';
 import { connectClientApp } from './client-app.ts';
@@ -55,10 +55,10 @@ async function generate(command: GenerateCommand, addresses: StackAddresses): Pr
     const generation = await client.submit(command.request);
     const completed = await client.waitForCompletion(generation, {
       signal: stopping.signal,
-      onChange: (document) => showProgress(document),
+      onChange: showProgress,
     });
     const data = completed.generation_data;
-    const urls = 'image_urls' in data ? data.image_urls : [data.video_url];
+    const urls = data.image_urls ?? (data.video_url === undefined ? [] : [data.video_url]);
     for (const [index, url] of urls.entries()) {
       const file = nthFile(command.out, index);
       await download(url, file);
@@ -70,13 +70,10 @@ async function generate(command: GenerateCommand, addresses: StackAddresses): Pr
   }
 }
 
-function showProgress(document: {
-  status: string;
-  progress?: { phase: string; percent: number } | undefined;
-}): void {
-  const { status, progress } = document;
-  const line =
-    progress === undefined ? status : `${status}: ${progress.phase} ${Math.round(progress.percent)} %`;
+function showProgress(generation: FirepodGeneration): void {
+  const { status } = generation;
+  const progress = status === 'processing' ? generation.progress : null;
+  const line = progress === null ? status : `${status}: ${progress.phase} ${Math.round(progress.percent)} %`;
   // A terminal shows one line that changes; a file or a pipe gets a line each.
   process.stderr.write(
     process.stderr.isTTY ? `\r\u001b[K${line}${status === 'completed' ? '\n' : ''}` : `${line}\n`,

@@ -107,7 +107,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       },
     };
     const runpod = await start('runpod', runpodOptions, {});
-    const functionsOptions: FunctionsOptions = { host, projectId, ports: { functions: ports.functions } };
+    const functionsOptions: FunctionsOptions = {
+      host,
+      projectId,
+      modelFolder: options.modelFolder,
+      ports: { functions: ports.functions },
+    };
     const functions = await start('functions', functionsOptions, {
       ...firebaseEnv,
       FIREBASE_CONFIG: JSON.stringify({ projectId, storageBucket: bucket }),

@@ -129,7 +129,7 @@ test.each(['runsync', 'run'] as const)(
         status: 'completed',
         file_uid,
         user_id: user.uid,
-        media_type: 'images',
+        media_type: 'image',
       });
     } else {
       expect(runpod).toEqual({ id: expect.any(String), status: 'IN_QUEUE' });

@@ -9,7 +9,6 @@ import {
   Group,
   NumberInput,
   Paper,
-  Pill,
   Select,
   SimpleGrid,
   Stack,
@@ -98,9 +97,15 @@ export function PromptForm({ card, submit }: PromptFormProps) {
         />
         <Group gap="xs">
           {examples(card).map((example) => (
-            <Pill key={example} component="button" type="button" onClick={() => set({ prompt: example })}>
+            <Button
+              key={example}
+              size="compact-xs"
+              variant="light"
+              radius="xl"
+              onClick={() => set({ prompt: example })}
+            >
               {example}
-            </Pill>
+            </Button>
           ))}
         </Group>
         <Collapse in={isOpen}>
