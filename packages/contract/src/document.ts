@@ -220,11 +220,11 @@ const generationSchema = z.object({
   generation_data: dataSchema.catch({}),
   error: text.catch(''),
   error_code: z.custom<ErrorCode>(isErrorCode).catch('internal'),
-  created_at: z.unknown(),
-  updated_at: z.unknown(),
-  started_at: z.unknown(),
-  completed_at: z.unknown(),
-  modified: z.unknown(),
+  created_at: z.unknown().optional(),
+  updated_at: z.unknown().optional(),
+  started_at: z.unknown().optional(),
+  completed_at: z.unknown().optional(),
+  modified: z.unknown().optional(),
 });
 
 /**

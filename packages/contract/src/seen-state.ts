@@ -45,9 +45,9 @@ const recordSchema = z.object({
   attempt: z.int().min(1).catch(1),
   runpod_id: z.string().nullable().catch(null),
   worker_id: z.string().nullable().catch(null),
-  lease_renewed_at: z.unknown(),
+  lease_renewed_at: z.unknown().optional(),
   lease_seconds: z.number().catch(LEASE_SECONDS),
-  due_at: z.unknown(),
+  due_at: z.unknown().optional(),
 });
 
 /**
