@@ -15,8 +15,6 @@ export interface Conditioning {
   readonly negative: PromptEmbeddings | undefined;
   /** [1, 6]; see micro-conditioning.ts. */
   readonly timeIds: FloatTensor;
-  /** [1, width]; only for UNets that take the guidance scale as an input. */
-  readonly guidanceEmbedding: FloatTensor | undefined;
   readonly guidanceScale: number;
   readonly guidanceRescale: number;
 }
@@ -60,18 +58,12 @@ export async function denoise(options: DenoiseOptions): Promise<FloatTensor> {
   return { data: sample, dims };
 }
 
-function feedsOf({
-  positive,
-  negative,
-  timeIds,
-  guidanceEmbedding,
-}: Conditioning): Record<string, FloatTensor> {
+function feedsOf({ positive, negative, timeIds }: Conditioning): Record<string, FloatTensor> {
   const prompts = negative ? [negative, positive] : [positive];
   return {
     encoder_hidden_states: concatBatch(prompts.map((prompt) => prompt.hiddenStates)),
     text_embeds: concatBatch(prompts.map((prompt) => prompt.pooled)),
     time_ids: concatBatch(prompts.map(() => timeIds)),
-    ...(guidanceEmbedding && { timestep_cond: guidanceEmbedding }),
   };
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { goldenTensor, largestDifference } from '../fixtures/golden.ts';
-import { applyGuidance, createGuidanceEmbedding } from './guidance.ts';
+import { largestDifference } from '../fixtures/golden.ts';
+import { applyGuidance } from './guidance.ts';
 
 describe('applyGuidance', () => {
   const unconditional = Float32Array.of(1, 2, 3, -4);
@@ -17,14 +17,5 @@ describe('applyGuidance', () => {
     const factor = Math.sqrt(11 / 12) / Math.sqrt(251 / 12);
     const expected = [4, 2, -3, 8].map((value) => value * factor);
     expect(largestDifference(rescaled, expected)).toBeLessThan(1e-6);
-  });
-});
-
-describe('createGuidanceEmbedding', () => {
-  it('is the sinusoid of diffusers', () => {
-    const { data, dims } = createGuidanceEmbedding(6.5, 10);
-    expect(dims).toEqual([1, 10]);
-    // Angles reach 5500 and diffusers has them in float32.
-    expect(largestDifference(data, goldenTensor('guidance_embedding').data)).toBeLessThan(5e-4);
   });
 });

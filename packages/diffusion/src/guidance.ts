@@ -1,6 +1,4 @@
-/** Classifier-free guidance and what goes with it. */
-
-import type { FloatTensor } from './tensor.ts';
+/** Classifier-free guidance: from the outputs with and without the prompt to one that follows the prompt more. */
 
 /**
  * unconditional + scale * (conditional - unconditional). With `rescale` above 0 the result's deviation is drawn back to that of the
@@ -16,21 +14,6 @@ export function applyGuidance(
   if (rescale === 0) return guided;
   const factor = rescale * (standardDeviation(conditional) / standardDeviation(guided)) + (1 - rescale);
   return guided.map((value) => value * factor);
-}
-
-/**
- * The `timestep_cond` [1, width] of UNets distilled from guidance (LCM): a sinusoid of 1000 * (scale - 1), sines first
- * (diffusers' get_guidance_scale_embedding).
- */
-export function createGuidanceEmbedding(scale: number, width: number): FloatTensor {
-  const half = Math.floor(width / 2);
-  const data = new Float32Array(width);
-  for (let index = 0; index < half; index++) {
-    const angle = (scale - 1) * 1000 * Math.exp((-Math.log(10000) * index) / (half - 1));
-    data[index] = Math.sin(angle);
-    data[half + index] = Math.cos(angle);
-  }
-  return { data, dims: [1, width] };
 }
 
 /** With Bessel's correction, as torch.std. */

@@ -39,8 +39,6 @@ export interface ModelFolder {
   readonly defaultScheduler: SchedulerName | null;
   readonly schedulerConfig: SchedulerConfig;
   readonly forceZerosForEmptyPrompt: boolean;
-  /** Width of the guidance embedding that distilled (LCM) UNets take instead of classifier-free guidance. */
-  readonly timeCondProjDim: number | null;
   /** Token positions of each text encoder, where its config says so. */
   readonly maxPositions: Readonly<Record<'text_encoder' | 'text_encoder_2', number>>;
 }
@@ -73,7 +71,6 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
     defaultScheduler: schedulerNameOf(scheduler!['_class_name']),
     schedulerConfig: parseSchedulerConfig(scheduler!),
     forceZerosForEmptyPrompt: index['force_zeros_for_empty_prompt'] !== false,
-    timeCondProjDim: typeof unet!['time_cond_proj_dim'] === 'number' ? unet!['time_cond_proj_dim'] : null,
     maxPositions: {
       text_encoder: numberOr(textEncoder!['max_position_embeddings'], 77),
       text_encoder_2: numberOr(textEncoder2!['max_position_embeddings'], 77),
@@ -107,6 +104,12 @@ function assertUnetIsTextToImage(unet: Record<string, unknown>): void {
     throw new DiffusionError(
       'unsupported',
       `unet/config.json has in_channels ${input} and out_channels ${output}; text to image needs them equal (an inpainting UNet?).`,
+    );
+  }
+  if (typeof unet['time_cond_proj_dim'] === 'number') {
+    throw new DiffusionError(
+      'unsupported',
+      'unet/config.json has time_cond_proj_dim: UNets distilled from guidance (LCM) are not supported.',
     );
   }
   if ((unet['addition_embed_type'] ?? 'text_time') !== 'text_time') {

@@ -81,6 +81,7 @@ describe('loadStableDiffusionXl', () => {
     ],
     ['model_index.json', { text_encoder: [null, null] }, /refiner/],
     ['unet/config.json', { in_channels: 9 }, /in_channels 9 and out_channels 4/],
+    ['unet/config.json', { time_cond_proj_dim: 256 }, /time_cond_proj_dim/],
     ['unet/config.json', { addition_embed_type: 'text' }, /addition_embed_type "text"/],
     ['scheduler/scheduler_config.json', { use_beta_sigmas: true }, /use_beta_sigmas/],
   ])('refuses %s with %o, which needs another pipeline', async (path, change, message) => {

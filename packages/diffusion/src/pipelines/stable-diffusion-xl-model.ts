@@ -18,13 +18,12 @@ export interface StableDiffusionXlModel {
   release(): Promise<void>;
 }
 
-/** The inputs and outputs that the pipeline uses, by optimum's names. `timestep_cond` exists only in distilled UNets. */
-const GRAPHS: Record<ModelPart, { inputs: string[]; optionalInputs?: string[]; outputs: string[] }> = {
+/** The inputs and outputs that the pipeline uses, by optimum's names. */
+const GRAPHS: Record<ModelPart, { inputs: string[]; outputs: string[] }> = {
   text_encoder: { inputs: ['input_ids'], outputs: ['hidden_states.0'] },
   text_encoder_2: { inputs: ['input_ids'], outputs: ['text_embeds', 'hidden_states.0'] },
   unet: {
     inputs: ['sample', 'timestep', 'encoder_hidden_states', 'text_embeds', 'time_ids'],
-    optionalInputs: ['timestep_cond'],
     outputs: ['out_sample'],
   },
   vae_decoder: { inputs: ['latent_sample'], outputs: ['sample'] },
@@ -82,7 +81,7 @@ async function loadTokenizer(folder: ModelFolder, name: string, encoder: 'text_e
 }
 
 function assertGraph(session: OnnxSession, part: ModelPart, label: string): void {
-  const { inputs, optionalInputs = [], outputs } = GRAPHS[part];
+  const { inputs, outputs } = GRAPHS[part];
   const lacking = [
     ...inputs.filter((name) => !session.inputs.has(name)).map((name) => `the input ${name}`),
     ...outputs.filter((name) => !session.outputs.has(name)).map((name) => `the output ${name}`),
@@ -93,9 +92,7 @@ function assertGraph(session: OnnxSession, part: ModelPart, label: string): void
       `${label} lacks ${lacking.join(' and ')}; it has inputs ${[...session.inputs.keys()].join(', ')} and outputs ${[...session.outputs.keys()].join(', ')}.`,
     );
   }
-  const unknown = [...session.inputs.keys()].find(
-    (name) => !inputs.includes(name) && !optionalInputs.includes(name),
-  );
+  const unknown = [...session.inputs.keys()].find((name) => !inputs.includes(name));
   if (unknown) {
     throw new DiffusionError(
       'unsupported',

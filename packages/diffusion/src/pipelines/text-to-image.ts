@@ -3,11 +3,10 @@
 import { setImmediate } from 'node:timers/promises';
 import { type Conditioning, denoise } from '../denoise.ts';
 import { DiffusionError, throwIfAborted } from '../errors.ts';
-import { createGuidanceEmbedding } from '../guidance.ts';
 import { createTimeIds } from '../micro-conditioning.ts';
 import { createNoiseGenerator } from '../random.ts';
 import { createScheduler, type SchedulerName } from '../schedulers/registry.ts';
-import type { Scheduler } from '../schedulers/scheduler.ts';
+import type { Scheduler, SchedulerStep } from '../schedulers/scheduler.ts';
 import type { FloatTensor } from '../tensor.ts';
 import { encodeNegativePrompt, encodePrompt } from '../text-encoding.ts';
 import { decodeLatents, type RgbImage } from '../vae.ts';
@@ -64,6 +63,7 @@ export async function generateTextToImage(
   request: TextToImageRequest,
   signal: AbortSignal,
 ): Promise<TextToImageResult> {
+  throwIfAborted(signal);
   assertRequest(model, request);
   // Each image gets a scheduler of its own, because schedulers may remember earlier outputs; all are made now, so that a bad name
   // or step count fails before any work.
@@ -71,48 +71,12 @@ export async function generateTextToImage(
   const schedulers = request.seeds.map(() =>
     createScheduler(request.scheduler, schedulerConfig, request.numInferenceSteps),
   );
-  const report = async (progress: GenerationProgress) => {
-    await request.onProgress?.(progress);
-    // Encoding and decoding hold the thread as the UNet does: let aborts and messages in before them.
-    await setImmediate();
-    throwIfAborted(signal);
-  };
-
   const startedAt = performance.now();
-  throwIfAborted(signal);
-  await report({ phase: 'encode', step: 0, steps: 1, imageIndex: 0 });
-  const conditioning = await encodeConditioning(model, request);
-  await report({ phase: 'encode', step: 1, steps: 1, imageIndex: 0 });
-
+  const conditioning = await encodeRequest(model, request, signal);
   const encodedAt = performance.now();
-  const steps = schedulers.reduce((sum, scheduler) => sum + scheduler.timesteps.length, 0);
-  const latents: FloatTensor[] = [];
-  let done = 0;
-  for (const [imageIndex, seed] of request.seeds.entries()) {
-    const scheduler = schedulers[imageIndex]!;
-    const sample = createInitialSample(model, request, seed, scheduler);
-    const onStep = ({
-      predictedOriginal,
-      previousSample,
-    }: {
-      predictedOriginal: Float32Array;
-      previousSample: Float32Array;
-    }) => {
-      done++;
-      const shown = { latents: predictedOriginal, sample: previousSample, latentsShape: sample.dims };
-      return request.onProgress?.({ phase: 'denoise', step: done, steps, imageIndex, ...shown });
-    };
-    latents.push(await denoise({ unet: model.unet, scheduler, conditioning, sample, signal, onStep }));
-  }
-
+  const latents = await denoiseSeeds(model, request, schedulers, conditioning, signal);
   const denoisedAt = performance.now();
-  await report({ phase: 'decode', step: 0, steps: latents.length, imageIndex: 0 });
-  const images: (RgbImage & { seed: number })[] = [];
-  for (const [imageIndex, tensor] of latents.entries()) {
-    const image = await decodeLatents(model.vaeDecoder, tensor, model.folder.vae);
-    images.push({ ...image, seed: request.seeds[imageIndex]! });
-    await report({ phase: 'decode', step: imageIndex + 1, steps: latents.length, imageIndex });
-  }
+  const images = await decodeImages(model, request, latents, signal);
   const endedAt = performance.now();
   return {
     images,
@@ -125,26 +89,78 @@ export async function generateTextToImage(
   };
 }
 
-async function encodeConditioning(
+async function encodeRequest(
   model: StableDiffusionXlModel,
   request: TextToImageRequest,
+  signal: AbortSignal,
 ): Promise<Conditioning> {
-  const { forceZerosForEmptyPrompt, timeCondProjDim } = model.folder;
+  const { towers, folder } = model;
   const { guidanceScale, negativePrompt } = request;
-  const positive = await encodePrompt(model.towers, request.prompt, request.clipSkip ?? 0);
-  // A distilled UNet takes the scale as an input instead of running twice.
-  const isGuided = guidanceScale > 1 && timeCondProjDim === null;
-  return {
-    positive,
-    negative: isGuided
-      ? await encodeNegativePrompt(model.towers, negativePrompt, positive, forceZerosForEmptyPrompt)
-      : undefined,
-    timeIds: createTimeIds({ width: request.width, height: request.height }),
-    guidanceEmbedding:
-      timeCondProjDim === null ? undefined : createGuidanceEmbedding(guidanceScale, timeCondProjDim),
-    guidanceScale,
-    guidanceRescale: request.guidanceRescale ?? 0,
-  };
+  await report(request, signal, { phase: 'encode', step: 0, steps: 1, imageIndex: 0 });
+  const positive = await encodePrompt(towers, request.prompt, request.clipSkip ?? 0);
+  const negative =
+    guidanceScale > 1
+      ? await encodeNegativePrompt(towers, negativePrompt, positive, folder.forceZerosForEmptyPrompt)
+      : undefined;
+  await report(request, signal, { phase: 'encode', step: 1, steps: 1, imageIndex: 0 });
+  const timeIds = createTimeIds({ width: request.width, height: request.height });
+  return { positive, negative, timeIds, guidanceScale, guidanceRescale: request.guidanceRescale ?? 0 };
+}
+
+/** One image after the other: a batch would need the memory of all at once, and its sums could round differently. */
+async function denoiseSeeds(
+  model: StableDiffusionXlModel,
+  request: TextToImageRequest,
+  schedulers: readonly Scheduler[],
+  conditioning: Conditioning,
+  signal: AbortSignal,
+): Promise<FloatTensor[]> {
+  const steps = schedulers.reduce((sum, scheduler) => sum + scheduler.timesteps.length, 0);
+  const latents: FloatTensor[] = [];
+  let step = 0;
+  for (const [imageIndex, seed] of request.seeds.entries()) {
+    const scheduler = schedulers[imageIndex]!;
+    const sample = createInitialSample(model, request, seed, scheduler);
+    const onStep = ({ predictedOriginal, previousSample }: SchedulerStep) => {
+      step++;
+      const state = { latents: predictedOriginal, sample: previousSample, latentsShape: sample.dims };
+      return request.onProgress?.({ phase: 'denoise', step, steps, imageIndex, ...state });
+    };
+    latents.push(await denoise({ unet: model.unet, scheduler, conditioning, sample, signal, onStep }));
+  }
+  return latents;
+}
+
+async function decodeImages(
+  model: StableDiffusionXlModel,
+  request: TextToImageRequest,
+  latents: readonly FloatTensor[],
+  signal: AbortSignal,
+): Promise<(RgbImage & { seed: number })[]> {
+  const images: (RgbImage & { seed: number })[] = [];
+  await report(request, signal, { phase: 'decode', step: 0, steps: latents.length, imageIndex: 0 });
+  for (const [imageIndex, tensor] of latents.entries()) {
+    const image = await decodeLatents(model.vaeDecoder, tensor, model.folder.vae);
+    images.push({ ...image, seed: request.seeds[imageIndex]! });
+    await report(request, signal, {
+      phase: 'decode',
+      step: images.length,
+      steps: latents.length,
+      imageIndex,
+    });
+  }
+  return images;
+}
+
+/** Tells the listener, then lets aborts and messages in: encoders and decoder hold the thread as the UNet does. */
+async function report(
+  request: TextToImageRequest,
+  signal: AbortSignal,
+  progress: GenerationProgress,
+): Promise<void> {
+  await request.onProgress?.(progress);
+  await setImmediate();
+  throwIfAborted(signal);
 }
 
 /** Float32 CPU noise whatever the graph's dtype, so that a seed means the same picture on every machine. */
