@@ -6,6 +6,7 @@ import type { Document, Fields } from './messages.ts';
 import { compareUtf8, lastSegmentOf, parentOf } from './path.ts';
 import { decodeMessage, encodeMessage } from './protos.ts';
 import { isInScope, type Scope } from './scope.ts';
+import { StatusError } from './status.ts';
 import { timestampFromMicros } from './timestamp.ts';
 
 /** A document as stored. Shared and never changed: make a new one instead. */
@@ -85,13 +86,13 @@ const VERSIONS_SKIPPED_AT_OPEN = 2 ** 20;
 const REMOVED_DOCUMENTS_KEPT = 10_000;
 
 /**
- * @param file Created where there is none; one process at a time.
+ * @param file Created where there is none. One process at a time: opening it again ends the writes of whoever had it.
  * @throws LocalFirebaseError `data_unreadable`
  */
 export function openStore(file: string): Store {
   const database = openDatabase(file, SCHEMA, SCHEMA_VERSION);
   // NORMAL: what was acknowledged survives a kill of this process. A power cut may take the last commits, never the store.
-  database.exec('PRAGMA synchronous = NORMAL; PRAGMA locking_mode = EXCLUSIVE;');
+  database.exec('PRAGMA synchronous = NORMAL');
   // Rows as arrays. A lone Buffer must be bound inside an array: libsql takes it for named parameters and aborts.
   const prepare = (sql: string) => database.prepare(sql).raw();
 
@@ -111,7 +112,7 @@ export function openStore(file: string): Store {
     remove: database.prepare('DELETE FROM documents WHERE name = ?'),
     remember: database.prepare('INSERT OR REPLACE INTO removed_documents (name, version) VALUES (?, ?)'),
     forget: database.prepare('DELETE FROM removed_documents WHERE name = ?'),
-    state: database.prepare('UPDATE state SET version = ?, commit_micros = ?'),
+    state: database.prepare('UPDATE state SET version = ?, commit_micros = ? WHERE version = ?'),
     changed: prepare(
       'SELECT name FROM documents WHERE version > ?1 UNION ALL SELECT name FROM removed_documents WHERE version > ?1',
     ),
@@ -225,7 +226,8 @@ export function openStore(file: string): Store {
           );
           statements.forget.run([key]);
         }
-        statements.state.run(newVersion, newCommitMicros);
+        // A newer opening has moved the version on: what this process has in memory is no longer what is stored.
+        if (statements.state.run(newVersion, newCommitMicros, version).changes !== 1) throw takenOver(file);
       })();
       for (const [name, document] of changes) {
         if (document === undefined) cache.delete(name);
@@ -240,8 +242,13 @@ export function openStore(file: string): Store {
       const names = (statements.changed.all(since) as [Buffer][]).map(([name]) => name.toString());
       return names.filter((name) => isInScope(scope, name));
     },
-    close: () => {
+    close() {
+      database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
       database.close();
     },
   };
+}
+
+function takenOver(file: string): StatusError {
+  return new StatusError('UNAVAILABLE', `Another process has opened ${file}: this one writes no more.`);
 }

@@ -1,0 +1,238 @@
+/** The unmodified web SDK in a real browser: WebChannel, streaming and long polling, over a restart of the server. */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
+import { dirname, join } from 'node:path';
+import { deleteApp, initializeApp } from 'firebase-admin/app';
+import { type Firestore, getFirestore } from 'firebase-admin/firestore';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createPathAccess } from '../path-access.ts';
+import { startTemporaryServer, type TemporaryServer } from './temporary-server.ts';
+
+/** What the page puts on its window: the SDK, and a Firestore connected to the server as user u1. */
+declare const sdk: typeof import('firebase/app') & typeof import('firebase/firestore');
+declare const database: import('firebase/firestore').Firestore;
+declare const events: string[];
+
+const SOON = { timeout: 15_000, interval: 20 };
+const firebaseFolder = dirname(createRequire(import.meta.url).resolve('firebase/package.json'));
+
+let server: TemporaryServer;
+let admin: Firestore;
+let pages: Server;
+let browser: Browser;
+
+beforeAll(async () => {
+  server = await startTemporaryServer({
+    access: createPathAccess([{ path: 'users/{uid}/**', allow: ['read', 'write'], to: 'owner' }]),
+  });
+  process.env['FIRESTORE_EMULATOR_HOST'] = `${server.host}:${server.port}`;
+  admin = getFirestore(initializeApp({ projectId: server.projectId }, 'browser-test'));
+  pages = await servePages();
+  browser = await launchChromium();
+}, 60_000);
+
+afterAll(async () => {
+  await browser.close();
+  pages.close();
+  await admin.terminate();
+  await server.close();
+});
+
+describe.each([{ longPolling: false }, { longPolling: true }])(
+  'in Chromium, long polling $longPolling',
+  ({ longPolling }) => {
+    let page: Page;
+    const folder = longPolling ? 'users/u1/polled' : 'users/u1/streamed';
+
+    beforeEach(async () => {
+      page = await openPage(longPolling);
+    });
+    afterEach(async () => {
+      await page.close();
+    });
+
+    test('a listener shows writes of others and of its own, in order', async () => {
+      await listen(page, `${folder}/a`);
+      await expect.poll(() => page.evaluate(() => events), SOON).toEqual(['missing']);
+      await admin.doc(`${folder}/a`).set({ status: 'queued' });
+      await admin.doc(`${folder}/a`).update({ status: 'processing', percent: 1.5 });
+      // A snapshot that meets a write still under way shows as pending: the two must not overlap here.
+      await expect.poll(() => page.evaluate(() => events), SOON).toContain('processing');
+      await page.evaluate(
+        (path) => sdk.updateDoc(sdk.doc(database, path), { status: 'completed', at: sdk.serverTimestamp() }),
+        `${folder}/a`,
+      );
+      await expect
+        .poll(() => page.evaluate(() => events), SOON)
+        .toEqual(['missing', 'queued', 'processing', 'completed']);
+      expect((await admin.doc(`${folder}/a`).get()).data()).toMatchObject({
+        status: 'completed',
+        percent: 1.5,
+      });
+    });
+
+    test('a refused write is reported, and the writes after it go through', async () => {
+      const outcomes = await page.evaluate(async (path) => {
+        const write = (target: string) =>
+          sdk.setDoc(sdk.doc(database, target), { n: 1 }).then(
+            () => 'written',
+            (error) => error.code,
+          );
+        return Promise.all([write('users/u2/secret/a'), write(`${path}/after`)]);
+      }, folder);
+      expect(outcomes).toEqual(['permission-denied', 'written']);
+      expect((await admin.doc('users/u2/secret/a').get()).exists).toBe(false);
+    });
+
+    test('a refused listener ends alone while others on the stream go on', async () => {
+      const code = await page.evaluate(
+        (path) =>
+          new Promise<string>((resolve) => {
+            sdk.onSnapshot(sdk.doc(database, `${path}/b`), (snapshot) => {
+              events.push(String(snapshot.get('n') ?? 'missing'));
+            });
+            sdk.onSnapshot(
+              sdk.collection(database, 'users/u2/secret'),
+              () => resolve('shown'),
+              (error) => resolve(error.code),
+            );
+          }),
+        folder,
+      );
+      expect(code).toBe('permission-denied');
+      await admin.doc(`${folder}/b`).set({ n: 7 });
+      await expect.poll(() => page.evaluate(() => events), SOON).toContain('7');
+    });
+
+    test('queries, batches, transactions and counts work', async () => {
+      const result = await page.evaluate(async (path) => {
+        const list = sdk.collection(database, `${path}/list/items`);
+        const batch = sdk.writeBatch(database);
+        for (let n = 0; n < 5; n++) batch.set(sdk.doc(list, `d${n}`), { n, name: `ü${n}😀` });
+        await batch.commit();
+        await sdk.runTransaction(database, async (transaction) => {
+          const document = await transaction.get(sdk.doc(list, 'd4'));
+          transaction.update(document.ref, { n: document.get('n') * 10 });
+        });
+        const top = await sdk.getDocs(
+          sdk.query(list, sdk.where('n', '>', 0), sdk.orderBy('n', 'desc'), sdk.limit(2)),
+        );
+        const last = await sdk.getDocs(sdk.query(list, sdk.orderBy('n'), sdk.limitToLast(2)));
+        const count = await sdk.getCountFromServer(list);
+        return {
+          top: top.docs.map((document) => document.data()),
+          last: last.docs.map((document) => document.id),
+          count: count.data().count,
+        };
+      }, folder);
+      expect(result).toEqual({
+        top: [
+          { n: 40, name: 'ü4😀' },
+          { n: 3, name: 'ü3😀' },
+        ],
+        last: ['d3', 'd4'],
+        count: 5,
+      });
+    });
+  },
+);
+
+test('listeners and queued writes outlive a restart of the server, without sending again what is known', async () => {
+  const page = await openPage(false);
+  await admin.doc('users/u1/kept/a').set({ status: 'queued' });
+  await listen(page, 'users/u1/kept/a');
+  await expect.poll(() => page.evaluate(() => events), SOON).toEqual(['queued']);
+  await server.stop();
+  const written = page.evaluate(() =>
+    sdk.setDoc(sdk.doc(database, 'users/u1/kept/b'), { from: 'offline' }).then(() => true),
+  );
+  await server.restart();
+  // The SDK waits some seconds before it tries again: this is the longest test here.
+  expect(await written).toBe(true);
+  expect((await admin.doc('users/u1/kept/b').get()).data()).toEqual({ from: 'offline' });
+  await admin.doc('users/u1/kept/a').update({ status: 'completed' });
+  await expect.poll(() => page.evaluate(() => events), SOON).toEqual(['queued', 'completed']);
+  await page.close();
+}, 60_000);
+
+async function openPage(longPolling: boolean): Promise<Page> {
+  const page = await browser.newPage();
+  await page.goto(`http://127.0.0.1:${(pages.address() as AddressInfo).port}/`);
+  await page.waitForFunction('globalThis.sdk !== undefined');
+  await page.evaluate(
+    ({ host, port, projectId, forceLongPolling }) => {
+      const app = sdk.initializeApp({ projectId, apiKey: 'local' });
+      const firestore = sdk.initializeFirestore(app, { experimentalForceLongPolling: forceLongPolling });
+      sdk.connectFirestoreEmulator(firestore, host, port, { mockUserToken: { sub: 'u1' } });
+      Object.assign(globalThis, { database: firestore, events: [] });
+    },
+    { host: server.host, port: server.port, projectId: server.projectId, forceLongPolling: longPolling },
+  );
+  return page;
+}
+
+/** Pushes the `status` of a document to the page's events, once the server has confirmed it. */
+async function listen(page: Page, path: string): Promise<void> {
+  await page.evaluate((target) => {
+    sdk.onSnapshot(sdk.doc(database, target), (snapshot) => {
+      if (!snapshot.metadata.hasPendingWrites) events.push(snapshot.get('status') ?? 'missing');
+    });
+  }, path);
+}
+
+/** The SDK's own browser builds, from another origin than Firestore's, as in any app. */
+async function servePages(): Promise<Server> {
+  const html = `<!doctype html><script type="module">
+    import * as app from '/firebase-app.js';
+    import * as firestore from '/firebase-firestore.js';
+    globalThis.sdk = { ...app, ...firestore };
+  </script>`;
+  const handle = async (path: string): Promise<{ type: string; content: string }> => {
+    if (path === '/') return { type: 'text/html', content: html };
+    if (!/^\/firebase-(app|firestore)\.js$/.test(path)) return { type: 'text/plain', content: '' };
+    const content = await readFile(join(firebaseFolder, path), 'utf8');
+    return {
+      type: 'text/javascript',
+      content: content.replaceAll(/https:\/\/www\.gstatic\.com\/firebasejs\/[\d.]+\//g, '/'),
+    };
+  };
+  const pageServer = createServer((request, response) => {
+    handle(request.url ?? '/').then(
+      ({ type, content }) => {
+        response.writeHead(200, { 'Content-Type': type });
+        response.end(content);
+      },
+      (error: unknown) => {
+        response.writeHead(500);
+        response.end(String(error));
+      },
+    );
+  });
+  await new Promise<void>((resolve) => pageServer.listen(0, '127.0.0.1', resolve));
+  return pageServer;
+}
+
+async function launchChromium(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: await chromiumPath(),
+    args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
+  });
+}
+
+async function chromiumPath(): Promise<string> {
+  const named = process.env['CHROMIUM_PATH'];
+  if (named !== undefined) return named;
+  if (existsSync('/usr/bin/chromium')) return '/usr/bin/chromium';
+  // The package brings the shared libraries that a bare system lacks only where it finds itself on Lambda.
+  const before = process.env['AWS_EXECUTION_ENV'];
+  process.env['AWS_EXECUTION_ENV'] ??= 'AWS_Lambda_nodejs20.x';
+  try {
+    return await (await import('@sparticuz/chromium')).default.executablePath();
+  } finally {
+    if (before === undefined) delete process.env['AWS_EXECUTION_ENV'];
+  }
+}
