@@ -159,7 +159,7 @@ describe("the function's door", () => {
   it('refuses a data URL that would not fit into the document, and says what to do', () => {
     const image_url = `data:image/png;base64,${'A'.repeat(400_000)}`;
     expect(refusal({ prompt: 'a', image_url })).toMatch(
-      /^image_url: .{60,90} at most 400000 characters; upload/,
+      /^image_url: .{60,150} at most 400000 characters; upload/,
     );
     expect(parseJobInput({ prompt: 'a', image_url })).toMatchObject({ ok: true });
   });
