@@ -1,11 +1,11 @@
 /** The studio of a stack: the built web app, served with the configuration that Hosting gives in production. */
 import { join } from 'node:path';
-import { type HostingServer, startHosting } from '@firepod/local-firebase';
+import { type RunningServer, startHosting } from '@firepod/local-firebase';
 import { emulatorHosts, firebaseConfig } from './client-app.ts';
 import { createConsoleLogger } from './console-logger.ts';
 import { cloneFolder, type StackAddresses } from './stack.ts';
 
-export function startStudio(stack: StackAddresses): Promise<HostingServer> {
+export function startStudio(stack: StackAddresses): Promise<RunningServer> {
   return startHosting({
     host: stack.host,
     port: stack.ports.web,
