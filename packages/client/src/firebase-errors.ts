@@ -44,6 +44,7 @@ export function fromFirestoreError(thrown: unknown): FirepodError {
   if (code === 'unavailable' || code === 'deadline-exceeded') {
     return new FirepodError('unavailable', '', { cause: thrown });
   }
+  if (code === 'aborted' || code === 'cancelled') return new FirepodError('aborted', '', { cause: thrown });
   // For example failed-precondition: an index is missing. The SDK's message says which, and how to make it.
   return new FirepodError('internal', thrown instanceof Error ? thrown.message : '', { cause: thrown });
 }
