@@ -13,7 +13,7 @@ describe('applyGuidance', () => {
 
   it('gives the result the deviation of the conditional output when fully rescaled', () => {
     const rescaled = applyGuidance(unconditional, conditional, 3, 1);
-    // Deviations with n - 1: sqrt(11 / 12) of the conditional values, sqrt(251 / 12) of the guided ones.
+    // Deviations: sqrt(11 / 12) of the conditional values, sqrt(251 / 12) of the guided ones.
     const factor = Math.sqrt(11 / 12) / Math.sqrt(251 / 12);
     const expected = [4, 2, -3, 8].map((value) => value * factor);
     expect(largestDifference(rescaled, expected)).toBeLessThan(1e-6);

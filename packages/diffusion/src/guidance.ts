@@ -12,16 +12,16 @@ export function applyGuidance(
 ): Float32Array {
   const guided = unconditional.map((value, index) => value + scale * (conditional[index]! - value));
   if (rescale === 0) return guided;
-  const factor = rescale * (standardDeviation(conditional) / standardDeviation(guided)) + (1 - rescale);
+  const factor = rescale * (spread(conditional) / spread(guided)) + (1 - rescale);
   return guided.map((value) => value * factor);
 }
 
-/** With Bessel's correction, as torch.std. */
-function standardDeviation(values: Float32Array): number {
+/** The standard deviation times a factor of the length, which cancels where two of one length are compared. */
+function spread(values: Float32Array): number {
   let sum = 0;
   for (const value of values) sum += value;
   const mean = sum / values.length;
   let squares = 0;
   for (const value of values) squares += (value - mean) ** 2;
-  return Math.sqrt(squares / (values.length - 1));
+  return Math.sqrt(squares);
 }

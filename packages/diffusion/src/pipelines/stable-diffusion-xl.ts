@@ -50,7 +50,7 @@ export interface StableDiffusionXl {
    * `inference_failed`, `disposed`.
    */
   textToImage(request: TextToImageRequest): Promise<TextToImageResult>;
-  /** Stops running calls at their next step, waits for them, and frees the sessions. May be called twice. */
+  /** Stops running calls at their next step, waits for them (so not to be awaited inside onProgress), and frees the sessions. */
   dispose(): Promise<void>;
 }
 

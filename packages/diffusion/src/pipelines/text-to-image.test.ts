@@ -45,7 +45,7 @@ function requestOf(entry: PipelineCase): TextToImageRequest {
 }
 
 describe.each(golden.pipeline)('textToImage, case $name', (entry) => {
-  it('has the latents of diffusers at every step to 1e-3, and its picture to 45 dB', async () => {
+  it('has the latents of diffusers at every step to 1e-3, and its picture', async () => {
     const pipeline = await loadCase(entry);
     const samples: Float32Array[] = [];
     const { images } = await pipeline.textToImage({
@@ -78,7 +78,8 @@ describe.each(golden.pipeline)('textToImage, case $name', (entry) => {
     });
     if (process.env['PRINT_PARITY'])
       process.stdout.write(`${entry.name}: latents ${worst.toExponential(1)}, PSNR ${psnrs}\n`);
-    expect(Math.min(...psnrs)).toBeGreaterThanOrEqual(45);
+    // The promise is 45 dB; it is 86 and more here, and 60 also catches pixels that are cut instead of rounded.
+    expect(Math.min(...psnrs)).toBeGreaterThanOrEqual(60);
     await pipeline.dispose();
   });
 });
