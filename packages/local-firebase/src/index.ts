@@ -9,3 +9,5 @@ export {
   type PathAccessRequest,
   type PathAccessRule,
 } from './path-access.ts';
+export type { BucketSettings, CorsRule, ObjectAccessControl } from './storage/buckets.ts';
+export { type RunningStorage, type StorageOptions, startStorage } from './storage/server.ts';

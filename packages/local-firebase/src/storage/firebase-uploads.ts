@@ -1,0 +1,128 @@
+/** Uploads of the web SDK: `X-Goog-Upload-Protocol: multipart`, and `resumable` with its commands. */
+import { randomUUID } from 'node:crypto';
+import type { Context, Hono } from 'hono';
+import type { ClientAccess } from './client-access.ts';
+import { invalid } from './errors.ts';
+import { boundaryOf, readRelatedParts } from './multipart.ts';
+import { firebaseResource, type StoredObject } from './object.ts';
+import {
+  fieldsOf,
+  type JsonBody,
+  parseJsonBody,
+  withDownloadTokens,
+  withoutTokens,
+} from './object-fields.ts';
+import { bodyOf, drained } from './request-body.ts';
+import type { StorageService } from './service.ts';
+import type { UploadRequest } from './upload-sessions.ts';
+
+/** Adds `POST /b/{bucket}/o`. */
+export function addFirebaseUploads(app: Hono, service: StorageService, access: ClientAccess): void {
+  app.post('/b/:bucket/o', async (context) => {
+    const command = context.req.header('x-goog-upload-command');
+    if (command === 'start') return startUpload(service, access, context);
+    if (command === undefined) return uploadAtOnce(service, access, context);
+    const { id } = service.sessions.get(context.req.query('upload_id'));
+    return service.sessions.alone(id, () => continueUpload(service, context, id, command));
+  });
+}
+
+/** Metadata and bytes in one request, or bytes alone. */
+async function uploadAtOnce(
+  service: StorageService,
+  access: ClientAccess,
+  context: Context,
+): Promise<Response> {
+  const body = bodyOf(context);
+  const contentType = context.req.header('content-type');
+  const checked = (json: JsonBody, mediaType: string | undefined) => () => {
+    const request = uploadRequest(context, json, mediaType);
+    access.ensure(context, 'write', request.name);
+    service.ensureUpload(request);
+    return request;
+  };
+  if (context.req.header('x-goog-upload-protocol') !== 'multipart') {
+    const request = await drained(body, checked({}, contentType));
+    return context.json(firebaseResource(await service.upload(request, body)));
+  }
+  const { json, mediaType, media } = await readRelatedParts(body, boundaryOf(contentType));
+  const request = await drained(media, checked(parseJsonBody(json), mediaType));
+  return context.json(firebaseResource(await service.upload(request, media)));
+}
+
+async function startUpload(
+  service: StorageService,
+  access: ClientAccess,
+  context: Context,
+): Promise<Response> {
+  const body = parseJsonBody(await context.req.text());
+  const request = uploadRequest(context, body, context.req.header('x-goog-upload-header-content-type'));
+  access.ensure(context, 'write', request.name);
+  const id = await service.start(request);
+  const url = new URL(context.req.url);
+  url.searchParams.set('upload_id', id);
+  url.searchParams.set('upload_protocol', 'resumable');
+  return uploadAnswer('active', {
+    'x-goog-upload-url': url.href,
+    'x-goog-upload-chunk-granularity': '262144',
+    'x-goog-upload-control-url': url.href,
+    'x-gupload-uploadid': id,
+  });
+}
+
+/** The session's address is its key: who has it passed the check of `start`. */
+async function continueUpload(
+  service: StorageService,
+  context: Context,
+  id: string,
+  command: string,
+): Promise<Response> {
+  const commands = new Set(command.split(',').map((word) => word.trim()));
+  const { object } = service.sessions.get(id);
+  if (object !== null) return finalAnswer(object);
+  if (commands.has('cancel')) {
+    await service.cancel(id);
+    return uploadAnswer('cancelled');
+  }
+  if (commands.has('query')) {
+    const received = await service.receivedBytes(id);
+    return uploadAnswer('active', { 'x-goog-upload-size-received': String(received) });
+  }
+  if (!commands.has('upload') && !commands.has('finalize')) {
+    throw invalid(`Unknown X-Goog-Upload-Command: ${JSON.stringify(command)}`);
+  }
+  if (commands.has('upload')) {
+    const offset = Number(context.req.header('x-goog-upload-offset') ?? 0);
+    if (!Number.isSafeInteger(offset) || offset < 0) throw invalid('Invalid X-Goog-Upload-Offset.');
+    await service.append(id, offset, bodyOf(context));
+  }
+  return commands.has('finalize') ? finalAnswer(await service.finish(id, {})) : uploadAnswer('active');
+}
+
+function uploadAnswer(status: string, headers: Record<string, string> = {}): Response {
+  return new Response(null, { headers: { ...headers, 'x-goog-upload-status': status } });
+}
+
+function finalAnswer(object: StoredObject): Response {
+  return Response.json(firebaseResource(object), {
+    headers: {
+      'x-goog-upload-status': 'final',
+      'x-goog-upload-size-received': String(object.sizeBytes),
+    },
+  });
+}
+
+/** Every object that a web client uploads gets a download token, as in the cloud. */
+function uploadRequest(context: Context, body: JsonBody, mediaType: string | undefined): UploadRequest {
+  const bodyName = body['name'];
+  const contentType = mediaType === undefined ? {} : { contentType: mediaType };
+  const { md5Hash } = body;
+  return {
+    bucket: context.req.param('bucket') ?? '',
+    name: context.req.query('name') ?? (typeof bodyName === 'string' ? bodyName : ''),
+    fields: withDownloadTokens({ ...contentType, ...fieldsOf(withoutTokens(body)) }, [randomUUID()]),
+    acl: null,
+    expected: {},
+    checksums: typeof md5Hash === 'string' ? { md5: md5Hash } : {},
+  };
+}

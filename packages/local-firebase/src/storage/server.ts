@@ -1,0 +1,104 @@
+/** Starts a Cloud Storage for Firebase of our own: bytes in files, the index in libsql, three APIs on one port. */
+import { join } from 'node:path';
+import { getRequestListener } from '@hono/node-server';
+import { Hono, type MiddlewareHandler } from 'hono';
+import { openDatabase } from '../database.ts';
+import { type ListenOptions, listen, type RunningServer } from '../http-server.ts';
+import { type Logger, silentLogger } from '../logger.ts';
+import { createPathAccess, type PathAccess } from '../path-access.ts';
+import { type BucketSettings, createBuckets } from './buckets.ts';
+import { createClientAccess } from './client-access.ts';
+import { openContentFolder } from './content.ts';
+import { openCorsHeaders, openPreflight } from './cors.ts';
+import { errorBody, StorageRequestError } from './errors.ts';
+import { createFirebaseApi } from './firebase-api.ts';
+import { createJsonApi } from './json-api.ts';
+import { createJsonUploads } from './json-uploads.ts';
+import { createObjectIndex, objectsSchema } from './objects.ts';
+import { createPublicAccess } from './public-access.ts';
+import { createStorageService, type StorageService } from './service.ts';
+import { createUploadSessions, uploadSessionsSchema } from './upload-sessions.ts';
+
+/** How to start Storage. */
+export type StorageOptions = ListenOptions & {
+  /** Whose ID tokens web clients show. */
+  projectId: string;
+  /** Made when absent: `storage.db`, `objects/`, `uploads/`. */
+  dataFolder: string;
+  /** The buckets that exist; any other name is 404. */
+  buckets: Record<string, BucketSettings>;
+  /** What web clients may touch; nothing when absent. */
+  access?: PathAccess;
+  /** Milliseconds since 1970; for tests. */
+  clock?: () => number;
+  logger?: Logger;
+};
+
+/** A running Storage, whose buckets can be changed as an owner would in the console. */
+export type RunningStorage = RunningServer & {
+  /** Replaces the given settings of a bucket until the next start. */
+  configureBucket(name: string, settings: BucketSettings): void;
+};
+
+/** Raise it with the tables. */
+const schemaVersion = 1;
+
+/**
+ * Starts Storage and resolves when it listens. Tell the web SDK with `connectStorageEmulator(storage, host, port)` or
+ * `emulatorHosts.storage`, the Admin SDK with `FIREBASE_STORAGE_EMULATOR_HOST=host:port`.
+ *
+ * @throws LocalFirebaseError `data_unreadable`, `address_unavailable` or `invalid_configuration`.
+ */
+export async function startStorage(options: StorageOptions): Promise<RunningStorage> {
+  const { dataFolder, clock = Date.now, logger = silentLogger, access = createPathAccess([]) } = options;
+  const buckets = createBuckets(options.buckets, clock);
+  const schema = `${objectsSchema}; ${uploadSessionsSchema}`;
+  const database = openDatabase(join(dataFolder, 'storage.db'), schema, schemaVersion);
+  try {
+    const index = createObjectIndex(database, clock);
+    const sessions = createUploadSessions(database, clock);
+    const content = await openContentFolder(dataFolder);
+    sessions.removeExpired();
+    const removed = await content.sweep(index.contentIds(), sessions.openIds());
+    if (removed > 0) logger.info({ removed }, 'removed files that no object refers to');
+    const service = createStorageService({ index, content, buckets, sessions });
+    const clientAccess = createClientAccess(access, { projectId: options.projectId, clock });
+    const { fetch } = createStorageRoutes(service, createFirebaseApi(service, clientAccess), logger);
+    const listener = getRequestListener(fetch, { overrideGlobalObjects: false });
+    const server = await listen(listener, options, () => database.close());
+    return {
+      ...server,
+      configureBucket(name, settings) {
+        buckets.configure(name, settings);
+      },
+    };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function createStorageRoutes(service: StorageService, firebaseApi: Hono, logger: Logger): Hono {
+  const app = new Hono();
+  app.onError((error, context) => {
+    const known = error instanceof StorageRequestError;
+    if (!known) logger.error({ method: context.req.method, path: context.req.path, error }, 'Storage failed');
+    const answer = known ? error : new StorageRequestError(500, 'internalError', 'Internal error.');
+    return context.json(errorBody(answer), answer.httpStatus, openCorsHeaders);
+  });
+  const anyOrigin: MiddlewareHandler = async (context, next) => {
+    if (context.req.method === 'OPTIONS') return openPreflight(context.req.raw.headers);
+    await next();
+    // Answers with bytes have their own CORS headers, or none, on purpose.
+    if (context.req.query('alt') === 'media') return undefined;
+    for (const [name, value] of Object.entries(openCorsHeaders)) context.res.headers.set(name, value);
+    return undefined;
+  };
+  for (const path of ['/v0/*', '/upload/*', '/storage/v1/*', '/download/*', '/b/*']) app.use(path, anyOrigin);
+  app.route('/v0', firebaseApi);
+  app.route('/upload/storage/v1', createJsonUploads(service));
+  const jsonApi = createJsonApi(service);
+  for (const base of ['/storage/v1', '/download/storage/v1', '/']) app.route(base, jsonApi);
+  app.route('/', createPublicAccess(service));
+  return app;
+}
