@@ -13,8 +13,8 @@ const STATES_MAX = 1_000_000;
 function nameOf(decision: Decision): string {
   if (decision.kind === 'settled' || decision.kind === 'wait') return decision.kind;
   if (decision.kind !== 'write') return decision.reason;
-  const { set, op } = decision.document ?? { set: {}, op: 'nothing' };
-  return String(set['error_code'] ?? set['status'] ?? op);
+  const { document } = decision;
+  return String(document?.set['error_code'] ?? document?.set['status'] ?? document?.op ?? 'record');
 }
 
 function written(writes: Writes): Decision {

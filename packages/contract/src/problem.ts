@@ -15,18 +15,14 @@ export type Checked<Value> =
 
 const SHOWN_MAX_CHARACTERS = 60;
 
-/** A value as JSON, cut to 60 characters. */
+/** A value as it is told to people: texts cut to 60 characters, and of lists and objects only what they are. */
 export function shorten(value: unknown): string {
-  // Cut before encoding: a value may be a data URL of megabytes.
-  const short =
-    typeof value === 'string' && value.length > SHOWN_MAX_CHARACTERS
-      ? `${value.slice(0, SHOWN_MAX_CHARACTERS)}…`
-      : value;
-  if (typeof short === 'number' || typeof short === 'bigint') return String(short);
-  const shown = [...(JSON.stringify(short) ?? String(short))];
-  return shown.length > SHOWN_MAX_CHARACTERS + 3
-    ? `${shown.slice(0, SHOWN_MAX_CHARACTERS).join('')}…`
-    : shown.join('');
+  if (typeof value === 'string') {
+    const isLong = value.length > SHOWN_MAX_CHARACTERS;
+    return JSON.stringify(isLong ? `${value.slice(0, SHOWN_MAX_CHARACTERS)}…` : value);
+  }
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }
 
 /** `width: 1000 is not allowed; expected a multiple of 16 between 64 and 2048.` */

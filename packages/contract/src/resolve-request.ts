@@ -201,7 +201,13 @@ function checkCard(request: AnyFields, resolved: ResolvedRequest, card: ModelCar
   ];
   const pixelsMax = Math.min(limits.PIXELS_MAX, cardLimits.max_pixels ?? limits.PIXELS_MAX);
   const area = `${widthField} × ${heightField} of at most ${pixelsMax} pixels`;
-  expect(width * height <= pixelsMax, widthField, width, `${area} (${heightField} is ${height})`);
+  const areSizes = isSize(width) && isSize(height);
+  expect(
+    !areSizes || width * height <= pixelsMax,
+    widthField,
+    width,
+    `${area} (${heightField} is ${height})`,
+  );
 
   const stepsMax = Math.min(limits.STEPS_MAX, cardLimits.max_steps ?? limits.STEPS_MAX);
   const steps = resolved.num_inference_steps;
