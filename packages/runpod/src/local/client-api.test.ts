@@ -17,6 +17,11 @@ async function setUp(options: Partial<LocalRunpodOptions> = {}) {
   return local;
 }
 
+/** `check` until it passes; generous, because the machine may be busy. */
+function eventually<T>(check: () => Promise<T> | T): Promise<T> {
+  return vi.waitFor(check, { timeout: 15_000, interval: 10 });
+}
+
 /** Any call with the key, bare as workers send it. */
 async function call(local: LocalRunpod, method: string, path: string, body?: unknown, signal?: AbortSignal) {
   const response = await fetch(`${local.baseUrl}/ep${path}`, {
@@ -94,7 +99,7 @@ describe('runsync', () => {
     const clock = createManualClock();
     const local = await setUp({ clock });
     const waiting = call(local, 'POST', '/runsync?wait=5000', { input: 1 });
-    await vi.waitFor(async () => expect((await call(local, 'GET', '/health')).body.jobs.inQueue).toBe(1));
+    await eventually(async () => expect((await call(local, 'GET', '/health')).body.jobs.inQueue).toBe(1));
     clock.advance(5_000);
     const { body } = await waiting;
     expect(body).toEqual({ id: expect.stringMatching(/^sync-.+-e1$/), status: 'IN_QUEUE' });
@@ -127,7 +132,7 @@ describe('worker calls', () => {
     const local = await setUp();
     const left = new AbortController();
     const poll = call(local, 'GET', '/job-take/w1', undefined, left.signal).catch(() => 'left');
-    await vi.waitFor(async () => expect((await call(local, 'GET', '/health')).body.workers.ready).toBe(1));
+    await eventually(async () => expect((await call(local, 'GET', '/health')).body.workers.ready).toBe(1));
     left.abort();
     expect(await poll).toBe('left');
     const id = await submit(local);
@@ -140,7 +145,7 @@ describe('worker calls', () => {
     const clock = createManualClock();
     const local = await setUp({ clock });
     const take = call(local, 'GET', '/job-take/w1');
-    await vi.waitFor(async () => expect((await call(local, 'GET', '/health')).body.workers.ready).toBe(1));
+    await eventually(async () => expect((await call(local, 'GET', '/health')).body.workers.ready).toBe(1));
     clock.advance(20_000);
     expect(await take).toEqual({ status: 204, body: undefined });
     const ids = [await submit(local), await submit(local), await submit(local)];
@@ -203,7 +208,7 @@ describe('the webhook', () => {
     const done = await submit(local, { webhook: url });
     await call(local, 'GET', '/job-take/w1');
     await call(local, 'POST', `/job-done/w1/${done}`, { output: 'o' });
-    await vi.waitFor(() => expect(bodies).toHaveLength(2));
+    await eventually(() => expect(bodies).toHaveLength(2));
     expect(bodies).toContainEqual((await call(local, 'GET', `/status/${cancelled}`)).body);
     expect(bodies).toContainEqual((await call(local, 'GET', `/status/${done}`)).body);
   });
@@ -214,7 +219,7 @@ describe('the webhook', () => {
     const local = await setUp({ clock });
     await call(local, 'POST', `/cancel/${await submit(local, { webhook: url })}`);
     for (let calls = 1; calls <= 3; calls += 1) {
-      await vi.waitFor(() => expect(bodies).toHaveLength(calls));
+      await eventually(() => expect(bodies).toHaveLength(calls));
       await new Promise((resolve) => setTimeout(resolve, 50));
       clock.advance(9_999);
       await new Promise((resolve) => setTimeout(resolve, 50));

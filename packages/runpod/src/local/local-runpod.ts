@@ -139,8 +139,8 @@ export async function startLocalRunpod(options: LocalRunpodOptions): Promise<Loc
     workers,
     takes,
     stops,
-    takeHoldMs: timings.pollHoldMs,
-    stopHoldMs: timings.pollHoldMs,
+    pollHoldMs: timings.pollHoldMs,
+    clock,
     logger,
   };
 
@@ -193,7 +193,11 @@ export async function startLocalRunpod(options: LocalRunpodOptions): Promise<Loc
         createWorkerId: randomUUID,
         environment: workerEnvironment,
         onStart: (workerId) => workers.expect(workerId),
-        onStopping: (workerId) => workers.drain(workerId),
+        onStopping(workerId) {
+          workers.drain(workerId);
+          takes.wake();
+          stops.wake();
+        },
         onExit(workerId) {
           workers.forget(workerId);
           queue.loseWorker(workerId);

@@ -1,4 +1,5 @@
 /** The platform's side of the worker protocol: job-take, job-done, job-stop, ping. */
+import { type Clock, pause } from '../clock.ts';
 import type { Logger } from '../logger.ts';
 import { parseObject } from './client-api.ts';
 import type { HeldPolls } from './held-polls.ts';
@@ -14,10 +15,16 @@ export interface WorkerApiContext {
   takes: HeldPolls;
   /** Woken when a worker has something to stop. */
   stops: HeldPolls;
-  takeHoldMs: number;
-  stopHoldMs: number;
+  pollHoldMs: number;
+  clock: Clock;
   logger: Logger;
 }
+
+/**
+ * How long a worker that is being stopped is held: long enough that it does not spin until its SIGTERM arrives, short
+ * enough for SDKs that look at their shutdown flag only between polls (runpod-python).
+ */
+const DRAINING_HOLD_MS = 500;
 
 /** RunPod's limits for a result in bytes, by the job's kind. */
 const MAX_RESULT_BYTES = { run: 10_000_000, runsync: 20_000_000 };
@@ -68,9 +75,15 @@ async function take(
 ): Promise<void> {
   const { queue, workers } = context;
   workers.see(workerId);
+  if (workers.isDraining(workerId)) {
+    await pause(context.clock, DRAINING_HOLD_MS, exchange.callerGone);
+    await exchange.reply(204);
+    return;
+  }
   const jobs = await context.takes.hold(
     () => {
-      if (workers.isDraining(workerId)) return undefined;
+      // Ends the poll that was held when the stopping began.
+      if (workers.isDraining(workerId)) return [];
       const taken: QueuedJob[] = [];
       for (
         let job = queue.take(workerId);
@@ -81,9 +94,9 @@ async function take(
       }
       return taken.length > 0 ? taken : undefined;
     },
-    { holdMs: context.takeHoldMs, signal: exchange.callerGone },
+    { holdMs: context.pollHoldMs, signal: exchange.callerGone },
   );
-  if (!jobs) {
+  if (!jobs || jobs.length === 0) {
     await exchange.reply(204);
     return;
   }
@@ -98,11 +111,14 @@ async function take(
 async function takeStops(context: WorkerApiContext, exchange: Exchange, workerId: string): Promise<void> {
   const { workers } = context;
   workers.see(workerId);
-  const jobIds = await context.stops.hold(() => workers.takeStops(workerId), {
-    holdMs: context.stopHoldMs,
-    signal: exchange.callerGone,
-  });
-  const hasArrived = jobIds ? await exchange.reply(200, { jobsToStop: jobIds }) : await exchange.reply(204);
+  const wasDraining = workers.isDraining(workerId);
+  const jobIds = await context.stops.hold(
+    () => workers.takeStops(workerId) ?? (workers.isDraining(workerId) && !wasDraining ? [] : undefined),
+    { holdMs: wasDraining ? DRAINING_HOLD_MS : context.pollHoldMs, signal: exchange.callerGone },
+  );
+  const hasArrived = jobIds?.length
+    ? await exchange.reply(200, { jobsToStop: jobIds })
+    : await exchange.reply(204);
   if (!hasArrived) for (const jobId of jobIds ?? []) workers.orderStop(workerId, jobId);
 }
 
