@@ -1,0 +1,65 @@
+/** What turns a request into pixels: the interface that every engine implements, in its own process or behind one. */
+import type { ModelCard, ResolvedRequest } from '@firepod/contract';
+
+/** One picture: rows from top to bottom, three bytes (red, green, blue) a pixel, sRGB. */
+export interface Frame {
+  rgb: Uint8Array;
+  widthPx: number;
+  heightPx: number;
+}
+
+/** How far a generation has come. Steps count over all pictures of the request. */
+export interface EngineProgress {
+  phase: 'encoding' | 'denoising' | 'decoding';
+  step: number;
+  steps: number;
+  /** The forming picture at latent size, where the model card has a map from latents to colours. */
+  preview?: Frame;
+}
+
+/** What an engine made of a request. */
+export interface GeneratedFrames {
+  /** The pictures in the order of their file names; a video's frames in time. */
+  frames: Frame[];
+  /** The seed of each picture: with it alone the same picture can be made again. */
+  seeds: number[];
+  /** Seconds by phase, and in `total`. */
+  timings: { total: number } & Record<string, number>;
+}
+
+/** Options of one generation. */
+export interface GenerateOptions {
+  /** Fires when the result is no longer wanted; the engine stops between two steps. */
+  signal: AbortSignal;
+  onProgress: (progress: EngineProgress) => void;
+}
+
+/** What an engine is and has: with a resolved request, enough to make the same bytes again. */
+export interface EngineDescription {
+  /** The card of the loaded model: tasks, sizes, defaults, limits, vocabulary. */
+  card: ModelCard;
+  /** Hex digest of the model's files. */
+  modelSha256: string;
+  engine: { name: string; version: string };
+}
+
+/** An engine with its model. */
+export interface Engine {
+  describe(): Promise<EngineDescription>;
+  /**
+   * Makes the frames of one request; one at a time.
+   * @throws the signal's reason when it fires; WorkerError for what the request or the machine cannot do
+   */
+  generate(request: ResolvedRequest, options: GenerateOptions): Promise<GeneratedFrames>;
+  /** Frees the model. */
+  close(): Promise<void>;
+}
+
+/** What it takes to start an engine; plain values, because they travel to a child process. */
+export interface EngineSettings {
+  engine: 'onnx';
+  /** The model's folder. */
+  model: string;
+  /** Threads of one operator; null: one per core. */
+  threads: number | null;
+}

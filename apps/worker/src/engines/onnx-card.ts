@@ -1,0 +1,68 @@
+/** The model card of a folder in the diffusers ONNX layout: its own `model_card.json`, else what its configuration says. */
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { type ModelCard, modelCardSchema } from '@firepod/contract';
+import type { StableDiffusionXlConfig } from '@firepod/diffusion';
+import { z } from 'zod';
+import { WorkerError } from '../errors.ts';
+
+/** The side that SDXL was trained at. */
+const SDXL_NATIVE_PX = 1024;
+
+/** What this engine can do with the model; a card may promise less, never more. */
+export async function readOnnxCard(folder: string, config: StableDiffusionXlConfig): Promise<ModelCard> {
+  const card = (await readCardFile(join(folder, 'model_card.json'))) ?? cardFromConfig(folder, config);
+  const schedulers = config.schedulers.filter(
+    (name) => card.schedulers.length === 0 || card.schedulers.includes(name),
+  );
+  const { scheduler } = card.defaults;
+  const knowsDefault = schedulers.some((name) => name === scheduler);
+  const defaultScheduler = knowsDefault ? scheduler : (config.defaultScheduler ?? schedulers[0]);
+  return {
+    ...card,
+    tasks: ['text2img'],
+    size_multiple: leastCommonMultiple(card.size_multiple, config.sizeMultiple),
+    schedulers,
+    defaults: { ...card.defaults, ...(defaultScheduler ? { scheduler: defaultScheduler } : {}) },
+  };
+}
+
+async function readCardFile(path: string): Promise<ModelCard | null> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+  try {
+    return modelCardSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    const problem = cause instanceof z.ZodError ? z.prettifyError(cause) : String(cause);
+    throw new WorkerError('model_not_available', 'The model on the worker has a faulty model card.', {
+      cause: new Error(`${path}: ${problem}`, { cause }),
+    });
+  }
+}
+
+function cardFromConfig(folder: string, config: StableDiffusionXlConfig): ModelCard {
+  const sidePx = config.nativeSize ?? SDXL_NATIVE_PX;
+  const name = basename(folder);
+  return modelCardSchema.parse({
+    id: name.replace(/[^A-Za-z0-9._-]/g, '-').replace(/^[^A-Za-z0-9]+/, '') || 'model',
+    name,
+    version: '1',
+    tasks: ['text2img'],
+    native_size: { width: sidePx, height: sidePx },
+    size_multiple: config.sizeMultiple,
+    defaults: {},
+    limits: { max_steps: Math.min(config.numTrainTimesteps, 150) },
+    licence: 'unknown',
+  });
+}
+
+function leastCommonMultiple(a: number, b: number): number {
+  let [x, y] = [a, b];
+  while (y !== 0) [x, y] = [y, x % y];
+  return (a / x) * b;
+}

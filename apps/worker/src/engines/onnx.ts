@@ -1,0 +1,131 @@
+/** The engine on `@firepod/diffusion`: SDXL on ONNX Runtime, from a folder in the diffusers ONNX layout. */
+import { ERROR_CODES, type ModelCard, type ResolvedImageRequest, seedOfImage } from '@firepod/contract';
+import {
+  DiffusionError,
+  type GenerationProgress,
+  loadStableDiffusionXl,
+  previewRgb,
+  type RgbImage,
+  SCHEDULER_NAMES,
+  type StableDiffusionXl,
+} from '@firepod/diffusion';
+import { WorkerError } from '../errors.ts';
+import { VERSION } from '../version.ts';
+import type { Engine, EngineProgress, EngineSettings, Frame, GenerateOptions } from './engine.ts';
+import { modelDigest } from './model-digest.ts';
+import { readOnnxCard } from './onnx-card.ts';
+
+/** More often than this nobody looks at a preview. */
+const PREVIEW_INTERVAL_MS = 400;
+
+const PHASES = { encode: 'encoding', denoise: 'denoising', decode: 'decoding' } as const;
+
+/** Loads the model. @throws WorkerError `model_not_available` with the reason as its cause */
+export async function createOnnxEngine({ model: folder, threads }: EngineSettings): Promise<Engine> {
+  const model = await loadStableDiffusionXl({ folder, threads: threads ?? 0 }).catch((error) => {
+    throw loadErrorOf(error);
+  });
+  const card = await readOnnxCard(folder, model.config);
+  const description = {
+    card,
+    modelSha256: await modelDigest(folder),
+    engine: { name: 'onnx', version: VERSION },
+  };
+  return {
+    describe: async () => description,
+    generate: async (request, options) => {
+      if (request.task_type !== 'text2img') {
+        throw new WorkerError(
+          'model_not_available',
+          `task_type: ${request.task_type} cannot be made by the onnx engine; expected text2img.`,
+        );
+      }
+      return generateImages(model, card, request, options);
+    },
+    close: () => model.dispose(),
+  };
+}
+
+async function generateImages(
+  model: StableDiffusionXl,
+  card: ModelCard,
+  request: ResolvedImageRequest,
+  { signal, onProgress }: GenerateOptions,
+) {
+  const seeds = Array.from({ length: request.num_images }, (_, index) => seedOfImage(request.seed, index));
+  const toProgress = createProgressMap(card);
+  try {
+    const { images, timings } = await model.textToImage({
+      prompt: request.prompt,
+      negativePrompt: request.negative_prompt,
+      width: request.width,
+      height: request.height,
+      numInferenceSteps: request.num_inference_steps,
+      guidanceScale: request.guidance_scale,
+      scheduler: schedulerNamed(request.scheduler),
+      seeds,
+      signal,
+      onProgress: (progress) => onProgress(toProgress(progress)),
+    });
+    return {
+      frames: images.map(frameOf),
+      seeds,
+      timings: {
+        encoding: timings.encode / 1000,
+        denoising: timings.denoise / 1000,
+        decoding: timings.decode / 1000,
+        total: timings.total / 1000,
+      },
+    };
+  } catch (error) {
+    signal.throwIfAborted();
+    throw generationErrorOf(error);
+  }
+}
+
+/** The engine's progress, with a preview now and then. */
+function createProgressMap(card: ModelCard): (progress: GenerationProgress) => EngineProgress {
+  let previewedAtMs = Number.NEGATIVE_INFINITY;
+  return ({ phase, step, steps, latents, latentsShape }) => {
+    const progress: EngineProgress = { phase: PHASES[phase], step, steps };
+    const [, channels, height, width] = latentsShape ?? [];
+    if (!card.preview || !latents || !channels || !height || !width) return progress;
+    if (performance.now() - previewedAtMs < PREVIEW_INTERVAL_MS) return progress;
+    previewedAtMs = performance.now();
+    return { ...progress, preview: frameOf(previewRgb(latents, channels, height, width, card.preview)) };
+  };
+}
+
+function schedulerNamed(name: string): (typeof SCHEDULER_NAMES)[number] {
+  const known = SCHEDULER_NAMES.find((candidate) => candidate === name);
+  if (known) return known;
+  const expected = SCHEDULER_NAMES.join(', ');
+  throw new WorkerError(
+    'invalid_argument',
+    `scheduler: "${name}" is not available; expected one of ${expected}.`,
+  );
+}
+
+function frameOf({ data, width, height }: RgbImage): Frame {
+  return { rgb: data, widthPx: width, heightPx: height };
+}
+
+function loadErrorOf(cause: unknown): WorkerError {
+  const isMemory = cause instanceof DiffusionError && cause.code === 'out_of_memory';
+  const code = isMemory ? 'out_of_memory' : 'model_not_available';
+  return new WorkerError(code, ERROR_CODES[code].sentence, { cause });
+}
+
+function generationErrorOf(cause: unknown): WorkerError {
+  if (cause instanceof WorkerError) return cause;
+  if (cause instanceof DiffusionError) {
+    // These two name a field, its value and what was expected; the others may name files.
+    if (cause.code === 'invalid_request' || cause.code === 'unsupported') {
+      return new WorkerError('invalid_argument', cause.message, { cause });
+    }
+    if (cause.code === 'out_of_memory') {
+      return new WorkerError('out_of_memory', ERROR_CODES.out_of_memory.sentence, { cause });
+    }
+  }
+  return new WorkerError('internal', ERROR_CODES.internal.sentence, { cause });
+}

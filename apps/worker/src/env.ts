@@ -1,0 +1,104 @@
+/** The worker's environment: read once, checked whole, and passed on as plain values. */
+import { resolve } from 'node:path';
+import { ATTEMPTS_MAX, LEASE_SECONDS } from '@firepod/contract';
+import { settingsFrom, type WorkerSettings } from '@firepod/runpod/worker';
+import { z } from 'zod';
+import type { EngineSettings } from './engines/engine.ts';
+import { WorkerError } from './errors.ts';
+import { parseServiceAccount, type ServiceAccount } from './service-account.ts';
+
+/** Whether files can be read by everybody who knows their name, or only by who has their token. */
+export type MediaAccess = 'public' | 'private';
+
+/** Everything that the environment decides. */
+export interface Environment {
+  serviceAccount: ServiceAccount;
+  bucket: string;
+  /** `host:port` of a local Storage that takes the place of Google's; firebase-admin reads the same variable itself. */
+  storageEmulatorHost: string | undefined;
+  mediaAccess: MediaAccess;
+  attemptsMax: number;
+  leaseSeconds: number;
+  /** How long a running job may go on after SIGTERM. */
+  shutdownGraceSeconds: number;
+  engine: EngineSettings;
+  runpod: WorkerSettings;
+}
+
+const wholeNumber = (min: number, max: number) =>
+  z.coerce
+    .number(`should be a whole number from ${min} to ${max}`)
+    .int(`should be a whole number from ${min} to ${max}`)
+    .min(min, `should be at least ${min}`)
+    .max(max, `should be at most ${max}`);
+
+const SERVICE_ACCOUNT_HINT =
+  'should be the service account key from the Firebase console: its JSON, the path of its file, or its JSON in base64';
+
+/** Our own variables and Firebase's. RunPod's are read by `settingsFrom`. */
+export const environmentSchema = z.object({
+  FIREBASE_SERVICE_ACCOUNT_KEY: z.string(SERVICE_ACCOUNT_HINT).transform((text, context) => {
+    const account = parseServiceAccount(text);
+    if (!account) context.addIssue({ code: 'custom', message: SERVICE_ACCOUNT_HINT });
+    return account ?? z.NEVER;
+  }),
+  FIREBASE_STORAGE_BUCKET: z
+    .string('should be the name of the Storage bucket, such as my-app.firebasestorage.app')
+    .regex(/^[a-z0-9][a-z0-9._-]+$/, 'should be a bucket name without gs:// and without a path'),
+  FIREBASE_STORAGE_EMULATOR_HOST: z
+    .string()
+    .regex(/^[^/:]+:\d+$/, 'should be host:port without a scheme')
+    .optional(),
+  FIREPOD_MEDIA_ACCESS: z.enum(['public', 'private'], 'should be public or private').default('public'),
+  FIREPOD_MAX_ATTEMPTS: wholeNumber(1, 10).default(ATTEMPTS_MAX),
+  FIREPOD_LEASE_SECONDS: wholeNumber(5, 600).default(LEASE_SECONDS),
+  FIREPOD_SHUTDOWN_GRACE_SECONDS: wholeNumber(0, 3600).default(25),
+  FIREPOD_ENGINE: z.enum(['onnx'], 'should be onnx, the one engine that there is').default('onnx'),
+  FIREPOD_MODEL: z.string('should be the folder of a model in the diffusers ONNX layout').min(1),
+  FIREPOD_ENGINE_THREADS: wholeNumber(1, 256).optional(),
+});
+
+/**
+ * @param env usually `process.env`; empty values count as unset
+ * @throws WorkerError `environment_invalid` whose message names every bad variable and never shows a value of ours
+ */
+export function readEnvironment(env: Record<string, string | undefined>): Environment {
+  const problems: string[] = [];
+  const parsed = environmentSchema.safeParse(withoutEmpty(env));
+  if (!parsed.success) {
+    problems.push(...parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`));
+  }
+  const runpod = readRunpod(env, problems);
+  if (!parsed.success || !runpod) {
+    throw new WorkerError('environment_invalid', `The environment is not usable: ${problems.join('; ')}.`);
+  }
+  const values = parsed.data;
+  return {
+    serviceAccount: values.FIREBASE_SERVICE_ACCOUNT_KEY,
+    bucket: values.FIREBASE_STORAGE_BUCKET,
+    storageEmulatorHost: values.FIREBASE_STORAGE_EMULATOR_HOST,
+    mediaAccess: values.FIREPOD_MEDIA_ACCESS,
+    attemptsMax: values.FIREPOD_MAX_ATTEMPTS,
+    leaseSeconds: values.FIREPOD_LEASE_SECONDS,
+    shutdownGraceSeconds: values.FIREPOD_SHUTDOWN_GRACE_SECONDS,
+    engine: {
+      engine: values.FIREPOD_ENGINE,
+      model: resolve(values.FIREPOD_MODEL),
+      threads: values.FIREPOD_ENGINE_THREADS ?? null,
+    },
+    runpod,
+  };
+}
+
+function readRunpod(env: Record<string, string | undefined>, problems: string[]): WorkerSettings | undefined {
+  try {
+    return settingsFrom(env);
+  } catch (error) {
+    problems.push(error instanceof Error ? error.message.replace(/\.$/, '') : String(error));
+    return undefined;
+  }
+}
+
+function withoutEmpty(env: Record<string, string | undefined>): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+}

@@ -1,0 +1,77 @@
+/** One attempt at a held generation: paint, store, and complete the document; leave no file when it is not ours to end. */
+import type { GenerationData, JobInput, Progress } from '@firepod/contract';
+import type { Logger } from '@firepod/runpod/worker';
+import type { Engine } from '../engines/engine.ts';
+import { describeThrown } from '../errors.ts';
+import type { HeldGeneration } from '../generation/held-generation.ts';
+import type { MediaStore, StoredFile } from '../storage/media-store.ts';
+import { namedFiles, objectNames } from './encoded-images.ts';
+import { imageGenerationData } from './generation-data.ts';
+import { paint } from './painting.ts';
+
+/** The input of a job whose results go to the cloud. */
+export type StoredJobInput = JobInput & { userId: string; fileUid: string };
+
+/** What an attempt works with. */
+export interface AttemptOptions {
+  held: HeldGeneration;
+  engine: Engine;
+  mediaStore: MediaStore;
+  input: StoredJobInput;
+  /** For a request that left it open. */
+  seed: number;
+  /** The job's; the attempt also stops when the generation is lost. */
+  signal: AbortSignal;
+  onProgress: (progress: Progress) => void;
+  logger: Logger;
+}
+
+/**
+ * @returns what the document now holds, or null when somebody else ended the generation first
+ * @throws whatever stopped it; nothing of it is left in the bucket then, and the document is still open or not ours
+ */
+export async function runAttempt(options: AttemptOptions): Promise<GenerationData | null> {
+  const { held, engine, mediaStore, input, seed, logger } = options;
+  const signal = AbortSignal.any([options.signal, held.lost]);
+  let names: string[] = [];
+  let generations: ReadonlyMap<string, string> = new Map();
+
+  const painting = await paint({
+    engine,
+    input,
+    seed,
+    signal,
+    logger,
+    onProgress(progress, preview) {
+      held.report(progress, preview);
+      options.onProgress(progress);
+    },
+    async prepare(request) {
+      names = objectNames(input.userId, input.fileUid, request);
+      // What an earlier attempt left may be overwritten, what a later one writes may not: so ownership is asked for
+      // after this was read.
+      generations = await mediaStore.readGenerations(names, signal);
+      if (!(await held.isStillOurs())) held.lost.throwIfAborted();
+    },
+  });
+
+  const files = await mediaStore.store(namedFiles(painting.encoded, names), {
+    generations,
+    isStillOurs: held.isStillOurs,
+    signal,
+  });
+  const urls = files.map((file) => file.url);
+  const count = painting.encoded.images.length;
+  const data = imageGenerationData(painting, { images: urls.slice(0, count), thumbnails: urls.slice(count) });
+  if ((await held.complete(data)) === 'written') return data;
+  await removeFiles(mediaStore, files, logger);
+  return null;
+}
+
+async function removeFiles(mediaStore: MediaStore, files: StoredFile[], logger: Logger): Promise<void> {
+  try {
+    await mediaStore.remove(files);
+  } catch (error) {
+    logger.error({ files: files.map((file) => file.name) }, `Files stay behind: ${describeThrown(error)}`);
+  }
+}
