@@ -9,7 +9,7 @@ import { faultOfDocuments, faultOfFuture, faultOfWrite } from './rules.ts';
 import type { Model, Step } from './search.ts';
 
 /** Two attempts and no grace, so that a lapsed lease is lapsed for everybody. */
-export const POLICY: TransitionPolicy = {
+const POLICY: TransitionPolicy = {
   attemptsMax: 2,
   leaseSeconds: 30,
   claimRetryMs: 2000,
@@ -23,7 +23,7 @@ export type Dispatch = (typeof DISPATCHES)[number];
 
 /** Of each attempt's job: what RunPod has made of it. A live one is delivered as often as RunPod likes. */
 const JOBS = ['none', 'live', 'ended'] as const;
-export type Job = (typeof JOBS)[number];
+type Job = (typeof JOBS)[number];
 
 export type Worker =
   | { readonly at: 'idle'; readonly runs: number }

@@ -5,10 +5,14 @@ import { type MediaType, TASK_TYPES, type TaskType } from './paths.ts';
 
 /** The four states; there is no fifth, so that a client that knows four never waits for ever. */
 export const STATUSES = ['queued', 'processing', 'completed', 'failed'] as const;
+/** One of the four states. */
 export type Status = (typeof STATUSES)[number];
+/** The states in which something may still be written. */
 export type OpenStatus = 'queued' | 'processing';
+/** The states that nothing leaves. */
 export type TerminalStatus = 'completed' | 'failed';
 
+/** Whether a state is an end. */
 export function isTerminal(status: Status): status is TerminalStatus {
   return status === 'completed' || status === 'failed';
 }
@@ -22,8 +26,10 @@ export const PROGRESS_PHASES = [
   'decoding',
   'uploading',
 ] as const;
+/** One phase of a worker's work. */
 export type ProgressPhase = (typeof PROGRESS_PHASES)[number];
 
+/** How far a worker is; first written at the claim. */
 export interface Progress {
   readonly phase: ProgressPhase;
   /** Denoising steps done. */
@@ -58,10 +64,12 @@ interface GenerationDataFields {
   readonly recipe: Readonly<Record<string, unknown>>;
 }
 
+/** The results of an image task; the first of `image_urls` is the one without a number. */
 export interface ImageGenerationData extends GenerationDataFields {
   readonly image_urls: readonly string[];
 }
 
+/** The results of a video task. */
 export interface VideoGenerationData extends GenerationDataFields {
   readonly video_url: string;
   readonly fps: number;
@@ -91,10 +99,12 @@ interface GenerationFields<Timestamp> {
   readonly job: JobMark | null;
 }
 
+/** Asked for; nobody works on it yet. */
 export interface QueuedGeneration<Timestamp> extends GenerationFields<Timestamp> {
   readonly status: 'queued';
 }
 
+/** A worker has claimed it. */
 export interface ProcessingGeneration<Timestamp> extends GenerationFields<Timestamp> {
   readonly status: 'processing';
   readonly started_at: Timestamp | null;
@@ -103,6 +113,7 @@ export interface ProcessingGeneration<Timestamp> extends GenerationFields<Timest
   readonly preview: string | null;
 }
 
+/** Ended with results. */
 export interface CompletedGeneration<Timestamp> extends GenerationFields<Timestamp> {
   readonly status: 'completed';
   readonly generated: true;
@@ -111,6 +122,7 @@ export interface CompletedGeneration<Timestamp> extends GenerationFields<Timesta
   readonly generation_data: GenerationDataAsRead;
 }
 
+/** Ended without; `error` is for the person who asked. */
 export interface FailedGeneration<Timestamp> extends GenerationFields<Timestamp> {
   readonly status: 'failed';
   readonly completed_at: Timestamp | null;
@@ -172,6 +184,7 @@ export const projectLimitsSchema = z.looseObject({
   /** Generations that one user starts on one day (UTC). */
   daily_per_user: z.int().min(0).catch(200).default(200),
 });
+/** The limits of a project, read. */
 export type ProjectLimits = z.output<typeof projectLimitsSchema>;
 
 /** What the worker posts as the job's output, and what the webhook finishes an open document from. */

@@ -10,6 +10,7 @@ export const SIZE_MIN_PX = 64;
 export const SIZE_MAX_PX = 2048;
 /** The VAE of every model we know shrinks by 8; a card's `size_multiple` may ask for more. */
 export const SIZE_MULTIPLE_PX = 8;
+/** Width times height. */
 export const PIXELS_MAX = 4_194_304;
 export const IMAGES_MAX = 4;
 export const STEPS_MAX = 150;
@@ -21,6 +22,7 @@ export const FRAMES_MAX = 161;
 /** Video frames are 4k+1: Wan's VAE keeps the first frame and packs the others by four. */
 export const FRAME_STEP = 4;
 export const FPS_MAX = 60;
+/** Largest picture that a user may upload to start from. */
 export const SOURCE_MAX_BYTES = 20 * 1024 * 1024;
 /** Two of these and the rest of a request stay below Firestore's 1 MiB a document. */
 export const DOCUMENT_DATA_URL_MAX_CHARACTERS = 400_000;

@@ -2,6 +2,7 @@
 
 /** The four things a request can ask for. */
 export const TASK_TYPES = ['text2img', 'img2img', 'inpaint', 'text2video'] as const;
+/** One of the four tasks. */
 export type TaskType = (typeof TASK_TYPES)[number];
 
 /** What a task makes; also the folder of its files in Storage. */
@@ -9,6 +10,7 @@ export type MediaType = 'image' | 'video';
 
 /** How images are encoded. */
 export const OUTPUT_FORMATS = ['png', 'jpeg', 'webp'] as const;
+/** One of the image formats. */
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 
 const EXTENSIONS = { png: 'png', jpeg: 'jpg', webp: 'webp' } as const satisfies Record<OutputFormat, string>;
@@ -42,6 +44,7 @@ export const COLLECTIONS = {
   config: 'firepod_config',
 } as const;
 
+/** Whether a task makes images or a video. */
 export function mediaTypeOf(task: TaskType): MediaType {
   return task === 'text2video' ? 'video' : 'image';
 }
@@ -112,6 +115,7 @@ export function tombstonePath(fileUid: string): string {
   return `${COLLECTIONS.deleted}/${fileUid}`;
 }
 
+/** The published card of one model. */
 export function modelCardPath(modelId: string): string {
   return `${COLLECTIONS.models}/${modelId}`;
 }
@@ -136,6 +140,7 @@ export function imageObjectName(
   return `generating/${userId}/image/${fileName(fileUid, index)}.${EXTENSIONS[format]}`;
 }
 
+/** Storage name of a generation's video. */
 export function videoObjectName(userId: string, fileUid: string): string {
   return `generating/${userId}/video/${fileUid}.mp4`;
 }

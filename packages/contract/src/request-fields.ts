@@ -13,6 +13,7 @@ export const SCHEDULERS = [
   'DPMSolverMultistep',
   'DPMSolverSinglestep',
 ] as const;
+/** One of the samplers. */
 export type Scheduler = (typeof SCHEDULERS)[number];
 
 /**

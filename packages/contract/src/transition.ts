@@ -74,6 +74,7 @@ export type Effect =
   | { readonly type: 'dispatch'; readonly attempt: number }
   | { readonly type: 'cancel-job'; readonly runpodId: string };
 
+/** What the writer has to do. */
 export type Decision =
   /** Write all of these in the transaction, then do `after`. `attempt` is the current one from now on. */
   | ({ readonly kind: 'write'; readonly attempt: number | null; readonly after: Effect | null } & Writes)
@@ -95,6 +96,7 @@ export interface TransitionPolicy {
   readonly sweepGraceMs: number;
 }
 
+/** The contract's own numbers. */
 export const DEFAULT_POLICY: TransitionPolicy = {
   attemptsMax: limits.ATTEMPTS_MAX,
   leaseSeconds: limits.LEASE_SECONDS,
