@@ -38,6 +38,10 @@ function* functionSteps(world: World, { ask }: Surroundings): Steps {
       dispatches: replaced(next.dispatches, 0, 'to-post'),
     }));
   }
+  if (world.dispatches[0] !== 'none') {
+    const again = { type: 'submit', generation: GENERATION } as const;
+    yield ask(world, 'the function submits the same again', again, (next) => next);
+  }
   for (const [index, dispatch] of world.dispatches.entries()) {
     const attempt = index + 1;
     const turn = (next: World, to: Dispatch): World => ({
@@ -208,6 +212,14 @@ function* otherSteps(world: World, { ask, wait }: Surroundings): Steps {
     const attempt = index + 1;
     if (job === 'live') {
       yield step(`RunPod gives job ${attempt} up`, { ...world, jobs: replaced(world.jobs, index, 'ended') });
+    }
+    if (job === 'live') {
+      const event = {
+        type: 'refuse',
+        errorCode: 'invalid_argument',
+        error: 'width: 1 is not allowed.',
+      } as const;
+      yield ask(world, `an older worker refuses job ${attempt}`, event, unchanged);
     }
     if (job !== 'ended') continue;
     for (const outcome of ['FAILED', 'TIMED_OUT', 'CANCELLED'] as const) {
