@@ -1,6 +1,15 @@
 export { type AuthOptions, startAuth } from './auth/server.ts';
 export { LocalFirebaseError, type LocalFirebaseErrorCode } from './errors.ts';
 export { type FirestoreOptions, type FirestoreServer, startFirestore } from './firestore/server.ts';
+export {
+  type FunctionsHostOptions,
+  type HostedFunction,
+  type RunningFunctionsHost,
+  startFunctionsHost,
+} from './functions/host.ts';
+export { type DeclaredParameter, parameterDefaults } from './functions/parameter-defaults.ts';
+export type { EmulatorHosts } from './hosting/firebase-defaults.ts';
+export { type HostingOptions, startHosting } from './hosting/server.ts';
 export type { ListenOptions, RunningServer } from './http-server.ts';
 export type { Logger } from './logger.ts';
 export {
