@@ -67,6 +67,7 @@ function implementation(service: Service): grpc.UntypedServiceImplementation {
   }
   for (const [name, method] of Object.entries(streamingMethods)) {
     handlers[name] = (call: grpc.ServerWritableStream<object, object>) => {
+      sendHeaders(call);
       try {
         for (const response of method(service, callerOfCall(call), call.request)) call.write(response);
         call.end();
@@ -90,6 +91,7 @@ function streamHandler(service: Service, createSession: CreateSession) {
   return (call: grpc.ServerDuplexStream<object, object>) => {
     let session: StreamSession<object> | undefined;
     let isOver = false;
+    sendHeaders(call);
     const close = () => {
       isOver = true;
       session?.close();
@@ -114,6 +116,11 @@ function streamHandler(service: Service, createSession: CreateSession) {
     call.on('cancelled', close);
     call.on('error', close);
   };
+}
+
+/** Ahead of everything: google-gax takes a stream that fails before its headers for a lost one, and repeats it for seconds. */
+function sendHeaders(call: { sendMetadata(headers: grpc.Metadata): void }): void {
+  call.sendMetadata(new grpc.Metadata());
 }
 
 function callerOfCall(call: { metadata: grpc.Metadata }): Caller {

@@ -1,0 +1,244 @@
+/** What a Listen stream sends, message by message: order, resume tokens, resets, refusals. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { silentLogger } from '../logger.ts';
+import { createPathAccess } from '../path-access.ts';
+import { createEngine, type Engine } from './engine.ts';
+import { createGuard } from './guard.ts';
+import { createListenSession, type StreamSession } from './listen.ts';
+import type { ListenRequest, ListenResponse, StructuredQuery, Target, TargetChange } from './messages.ts';
+import type { Service } from './service.ts';
+import { openStore, type Store } from './store.ts';
+
+const documents = 'projects/p/databases/(default)/documents';
+const guard = createGuard('p', createPathAccess([]));
+
+let folder: string;
+let store: Store;
+let engine: Engine;
+let sent: ListenResponse[];
+let session: StreamSession<ListenRequest>;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'listen-'));
+  open();
+});
+afterEach(() => {
+  store.close();
+  rmSync(folder, { recursive: true });
+});
+
+function open(): void {
+  store = openStore(join(folder, 'firestore.db'));
+  engine = createEngine(store, Date.now);
+  session = newSession();
+}
+
+function newSession(): StreamSession<ListenRequest> {
+  const service: Service = { engine, guard, logger: silentLogger };
+  sent = [];
+  return createListenSession(service, { kind: 'admin' }, (response) => sent.push(response));
+}
+
+const set = (path: string, n: number) =>
+  engine.commit([{ update: { name: `${documents}/${path}`, fields: { n: { integerValue: String(n) } } } }]);
+const remove = (path: string) => engine.commit([{ delete: `${documents}/${path}` }]);
+
+function listen(targetId: number, query: StructuredQuery, more: Partial<Target> = {}): void {
+  sent = [];
+  const target = { targetId, query: { parent: documents, structuredQuery: query }, ...more };
+  session.handle({ database: 'projects/p/databases/(default)', addTarget: target });
+}
+const things: StructuredQuery = { from: [{ collectionId: 'things' }] };
+
+/** The messages in short: "ADD 1", "show a 1,2", "hide a 2", "gone a 1". */
+function transcript(): string[] {
+  const short = (name: string) => name.slice(documents.length + 'things/'.length + 1);
+  return sent.map((response) => {
+    if ('targetChange' in response) {
+      const { targetChangeType, targetIds = [] } = response.targetChange;
+      return `${targetChangeType} ${targetIds}`.trim();
+    }
+    if ('documentChange' in response) {
+      const { document, targetIds = [], removedTargetIds = [] } = response.documentChange;
+      return `show ${short(document.name)} ${targetIds}${removedTargetIds.length > 0 ? ` not ${removedTargetIds}` : ''}`;
+    }
+    if ('documentRemove' in response)
+      return `hide ${short(response.documentRemove.document)} ${response.documentRemove.removedTargetIds}`;
+    if ('documentDelete' in response)
+      return `gone ${short(response.documentDelete.document)} ${response.documentDelete.removedTargetIds}`;
+    return `count ${response.filter.count}`;
+  });
+}
+
+const lastChange = (): TargetChange => (sent.at(-1) as { targetChange: TargetChange }).targetChange;
+const tokenNow = () => lastChange().resumeToken!;
+
+test('a target is added, filled, made current, and only then the snapshot closes for all', () => {
+  set('things/a', 1);
+  listen(1, things);
+  expect(transcript()).toEqual(['ADD 1', 'show a 1', 'CURRENT 1', 'NO_CHANGE']);
+  expect(lastChange()).toMatchObject({
+    targetIds: [],
+    resumeToken: expect.any(Buffer),
+    readTime: expect.anything(),
+  });
+});
+
+test('one commit is one snapshot, with one message for each document and all its targets', () => {
+  listen(1, things);
+  listen(2, {
+    ...things,
+    where: { fieldFilter: { field: { fieldPath: 'n' }, op: 'GREATER_THAN', value: { integerValue: '5' } } },
+  });
+  sent = [];
+  engine.commit(
+    [
+      ['a', '9'],
+      ['b', '1'],
+    ].map(([id, n]) => ({
+      update: { name: `${documents}/things/${id}`, fields: { n: { integerValue: n! } } },
+    })),
+  );
+  expect(transcript()).toEqual(['show a 1,2', 'show b 1', 'NO_CHANGE']);
+  sent = [];
+  set('things/a', 2);
+  expect(transcript()).toEqual(['show a 1 not 2', 'NO_CHANGE']);
+  sent = [];
+  remove('things/a');
+  expect(transcript()).toEqual(['gone a 1', 'NO_CHANGE']);
+});
+
+test('a write that changes nothing, and one outside every target, send nothing', () => {
+  set('things/a', 1);
+  listen(1, things);
+  sent = [];
+  set('things/a', 1);
+  set('others/a', 1);
+  set('things/a/things/nested', 1);
+  expect(transcript()).toEqual([]);
+});
+
+test('read times never go backwards, whatever the clock does', () => {
+  store.close();
+  const times = [2000, 1000, 500, 3000, 100, 100, 100];
+  store = openStore(join(folder, 'firestore.db'));
+  engine = createEngine(store, () => times.shift() ?? 50);
+  session = newSession();
+  listen(1, things);
+  for (let n = 0; n < 5; n++) set('things/a', n);
+  const seen = sent
+    .flatMap((response) =>
+      'targetChange' in response && response.targetChange.readTime ? [response.targetChange.readTime] : [],
+    )
+    .map(({ seconds = '0', nanos = 0 }) => Number(seconds) * 1e9 + nanos);
+  expect(seen.length).toBeGreaterThan(5);
+  expect(seen).toEqual(seen.toSorted((left, right) => left - right));
+});
+
+test('removing a target is confirmed, and it hears no more', () => {
+  listen(1, things);
+  sent = [];
+  session.handle({ database: 'projects/p/databases/(default)', removeTarget: 1 });
+  set('things/a', 1);
+  expect(transcript()).toEqual(['REMOVE 1']);
+});
+
+test('a refused target ends with its cause and leaves the others alone', () => {
+  listen(1, things);
+  listen(2, { from: [{ collectionId: '__reserved__' }] });
+  expect(transcript()).toEqual(['ADD 2', 'REMOVE 2']);
+  expect(lastChange().cause).toMatchObject({ code: 3, message: expect.stringContaining('reserved') });
+  sent = [];
+  set('things/a', 1);
+  expect(transcript()).toEqual(['show a 1', 'NO_CHANGE']);
+});
+
+test('a document target tells of a missing document and of its coming', () => {
+  const name = `${documents}/things/a`;
+  session.handle({
+    database: 'projects/p/databases/(default)',
+    addTarget: { targetId: 3, documents: { documents: [name] } },
+  });
+  expect(transcript()).toEqual(['ADD 3', 'gone a 3', 'CURRENT 3', 'NO_CHANGE']);
+  sent = [];
+  set('things/a', 1);
+  expect(transcript()).toEqual(['show a 3', 'NO_CHANGE']);
+});
+
+test('a window is recomputed: what leaves it is hidden, not gone', () => {
+  for (const [id, n] of [
+    ['a', 1],
+    ['b', 2],
+    ['c', 3],
+  ] as const)
+    set(`things/${id}`, n);
+  listen(1, { ...things, orderBy: [{ field: { fieldPath: 'n' } }], limit: { value: 2 } });
+  expect(transcript()).toEqual(['ADD 1', 'show a 1', 'show b 1', 'CURRENT 1', 'NO_CHANGE']);
+  sent = [];
+  set('things/d', 0);
+  expect(transcript()).toEqual(['hide b 1', 'show d 1', 'NO_CHANGE']);
+});
+
+describe('resuming', () => {
+  test('sends what changed since and nothing else', () => {
+    for (const id of ['a', 'b', 'c']) set(`things/${id}`, 1);
+    listen(1, things);
+    const resumeToken = tokenNow();
+    session.close();
+    set('things/a', 2);
+    remove('things/b');
+    set('others/x', 1);
+    session = newSession();
+    listen(1, things, { resumeToken, expectedCount: { value: 3 } });
+    expect(transcript().toSorted()).toEqual([
+      'ADD 1',
+      'CURRENT 1',
+      'NO_CHANGE',
+      'count 2',
+      'gone b 1',
+      'show a 1',
+    ]);
+  });
+
+  test('works across a restart of the server', () => {
+    set('things/a', 1);
+    set('things/b', 1);
+    listen(1, things);
+    const resumeToken = tokenNow();
+    store.close();
+    open();
+    set('things/b', 2);
+    listen(1, things, { resumeToken });
+    expect(transcript()).toEqual(['ADD 1', 'show b 1', 'CURRENT 1', 'NO_CHANGE']);
+  });
+
+  test('starts over with a RESET for tokens of a lost future, of another store, and for windows', () => {
+    set('things/a', 1);
+    listen(1, things);
+    const [epoch, version] = tokenNow().toString().split(':');
+    // A commit that a power cut took away: its version was given out and never reached the disk.
+    const lost = Buffer.from(`${epoch}:${Number(version) + 3}`);
+    store.close();
+    open();
+    set('things/b', 1);
+    const reset = ['ADD 1', 'RESET 1', 'show a 1', 'show b 1', 'CURRENT 1', 'NO_CHANGE'];
+    for (const resumeToken of [
+      lost,
+      Buffer.from(`other:${version}`),
+      Buffer.from('nonsense'),
+      Buffer.from(`${epoch}:`),
+    ]) {
+      session = newSession();
+      listen(1, things, { resumeToken });
+      expect(transcript()).toEqual(reset);
+    }
+    session = newSession();
+    listen(1, { ...things, limit: { value: 9 } }, { resumeToken: tokenOf(epoch!, version!) });
+    expect(transcript()).toEqual(reset);
+  });
+
+  const tokenOf = (epoch: string, version: string) => Buffer.from(`${epoch}:${version}`);
+});
