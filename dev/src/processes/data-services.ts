@@ -1,6 +1,12 @@
 /** The data services of a stack: Auth, Firestore and Storage, durable in one folder. */
 import { join } from 'node:path';
-import { createPathAccess, startAuth, startFirestore, startStorage } from '@firepod/local-firebase';
+import {
+  type CorsRule,
+  createPathAccess,
+  startAuth,
+  startFirestore,
+  startStorage,
+} from '@firepod/local-firebase';
 import { createConsoleLogger } from '../console-logger.ts';
 import { runService } from './run-service.ts';
 
@@ -23,6 +29,19 @@ const storageAccess = createPathAccess([
   { path: 'generating/{uid}/source/*', allow: ['read', 'write'], to: 'owner' },
 ]);
 
+/** Pages of any origin may read what is public or what they have a token for, as a deployed bucket is set up. */
+const bucketCors: CorsRule[] = [
+  {
+    origin: ['*'],
+    method: ['GET', 'HEAD'],
+    responseHeader: ['Content-Type', 'Content-Length', 'Content-Range', 'Accept-Ranges', 'ETag'],
+    maxAgeSeconds: 3600,
+  },
+];
+
+/** The studio draws and downloads pictures of another origin: what a deployment gives its bucket too. */
+const bucketCors = [{ origin: ['*'], method: ['GET', 'HEAD'], maxAgeSeconds: 3600 }];
+
 await runService(async ({ projectId, bucket, host, dataFolder, ports }: DataServicesOptions) => {
   const logger = createConsoleLogger();
   const [auth, firestore, storage] = await Promise.all([
@@ -36,10 +55,11 @@ await runService(async ({ projectId, bucket, host, dataFolder, ports }: DataServ
       logger,
     }),
     startStorage({
+      projectId,
       host,
       port: ports.storage,
       dataFolder: join(dataFolder, 'storage'),
-      defaultBucket: bucket,
+      buckets: { [bucket]: { cors: bucketCors } },
       access: storageAccess,
       logger,
     }),

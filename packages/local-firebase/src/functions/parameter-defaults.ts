@@ -1,7 +1,7 @@
 /** The defaults of `defineString`, `defineInt` and their kin, which only the Firebase CLI applies. */
 
 /** What is needed of an entry of `declaredParams` from `firebase-functions/params`. */
-export type DeclaredParameter = { name: string; options?: { default?: unknown } };
+export type DeclaredParameter = { name: string; options?: object | undefined };
 
 /**
  * The environment variables that the CLI would set for parameters that are not set yet: their declared defaults, where
@@ -13,7 +13,7 @@ export function parameterDefaults(
 ): Record<string, string> {
   const defaults: Record<string, string> = {};
   for (const { name, options } of declared) {
-    const value = options?.default;
+    const value = (options as { default?: unknown } | undefined)?.default;
     if (environment[name] !== undefined || value === undefined) continue;
     if (Array.isArray(value)) defaults[name] = JSON.stringify(value);
     else if (['string', 'number', 'boolean'].includes(typeof value)) defaults[name] = String(value);
