@@ -57,7 +57,8 @@ function isInstalled(needs) {
 }
 
 function install(needs) {
-  const level = readJson(installMark)?.level === 'all' ? 'all' : needs;
+  // Tools that are there, by an earlier test run or by hand, are not taken away.
+  const level = exists(join(root, 'node_modules/vitest')) ? 'all' : needs;
   console.log('Installing packages…');
   const args = [
     'ci',

@@ -1,4 +1,5 @@
 /** RunPod of a stack: the endpoint's queue, and a supervisor that starts and stops the workers. */
+import { createWriteStream } from 'node:fs';
 import { startLocalRunpod } from '@firepod/runpod/local';
 import { createConsoleLogger } from '../console-logger.ts';
 import { runService } from './run-service.ts';
@@ -19,6 +20,7 @@ export interface RunpodOptions {
 }
 
 await runService(async ({ host, endpointId, apiKey, ports, worker }: RunpodOptions) => {
+  const workerLog = createWriteStream(worker.logFile, { flags: 'a' });
   const runpod = await startLocalRunpod({
     host,
     port: ports.runpod,
@@ -31,8 +33,9 @@ await runService(async ({ host, endpointId, apiKey, ports, worker }: RunpodOptio
       minWorkers: worker.min,
       maxWorkers: worker.max,
       idleTimeoutMs: worker.idleTimeoutMs,
+      onLine: (line) => workerLog.write(`${line}\n`),
     },
     logger: createConsoleLogger(),
   });
-  return { ports: { runpod: runpod.port }, close: () => runpod.close() };
+  return { ports: { runpod: runpod.port }, close: () => runpod.close().finally(() => workerLog.end()) };
 });

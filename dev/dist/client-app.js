@@ -1,0 +1,33 @@
+/** The Firebase app of a client on this machine: what `__FIREBASE_DEFAULTS__` tells a browser, told to the Node SDK. */
+import { initializeApp } from 'firebase/app';
+import { connectAuthEmulator, getAuth, inMemoryPersistence, setPersistence } from 'firebase/auth';
+import { connectFirestoreEmulator, getFirestore } from 'firebase/firestore';
+import { connectFunctionsEmulator, getFunctions } from 'firebase/functions';
+/** The configuration that the web app is initialised with, as Hosting's init.json gives it in production. */
+export function firebaseConfig(addresses) {
+    return { projectId: addresses.projectId, apiKey: 'local', storageBucket: addresses.bucket, appId: 'local' };
+}
+/** `host:port` of each service, under the names that `__FIREBASE_DEFAULTS__.emulatorHosts` uses. */
+export function emulatorHosts({ host, ports }) {
+    const at = (port) => `${host}:${port}`;
+    return {
+        auth: at(ports.auth),
+        firestore: at(ports.firestore),
+        storage: at(ports.storage),
+        functions: at(ports.functions),
+    };
+}
+/** An app of its own for each caller, connected to the stack; `deleteApp` ends its connections. */
+export async function connectClientApp(addresses, name) {
+    const { host, ports } = addresses;
+    const app = initializeApp(firebaseConfig(addresses), name);
+    const auth = getAuth(app);
+    connectAuthEmulator(auth, `http://${host}:${ports.auth}`, { disableWarnings: true });
+    await setPersistence(auth, inMemoryPersistence);
+    const firestore = getFirestore(app);
+    connectFirestoreEmulator(firestore, host, ports.firestore);
+    const functions = getFunctions(app, 'us-central1');
+    connectFunctionsEmulator(functions, host, ports.functions);
+    return { app, auth, firestore, functions };
+}
+//# sourceMappingURL=client-app.js.map

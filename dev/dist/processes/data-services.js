@@ -1,0 +1,56 @@
+/** The data services of a stack: Auth, Firestore and Storage, durable in one folder. */
+import { join } from 'node:path';
+import { createPathAccess, startAuth, startFirestore, startStorage, } from '@firepod/local-firebase';
+import { createConsoleLogger } from '../console-logger.js';
+import { runService } from './run-service.js';
+/** What clients may touch until security rules are evaluated; servers are not asked. */
+const firestoreAccess = createPathAccess([
+    { path: 'generations/{uid}/**', allow: ['read'], to: 'owner' },
+    { path: 'generations/{uid}/marks/*', allow: ['read', 'write'], to: 'owner' },
+    { path: 'firepod_models/*', allow: ['read'], to: 'signed-in' },
+]);
+const storageAccess = createPathAccess([
+    { path: 'generating/{uid}/**', allow: ['read'], to: 'owner' },
+    { path: 'generating/{uid}/source/*', allow: ['read', 'write'], to: 'owner' },
+]);
+/** Pages of any origin may read what is public or what they have a token for, as a deployed bucket is set up. */
+const bucketCors = [
+    {
+        origin: ['*'],
+        method: ['GET', 'HEAD'],
+        responseHeader: ['Content-Type', 'Content-Length', 'Content-Range', 'Accept-Ranges', 'ETag'],
+        maxAgeSeconds: 3600,
+    },
+];
+/** The studio draws and downloads pictures of another origin: what a deployment gives its bucket too. */
+const bucketCors = [{ origin: ['*'], method: ['GET', 'HEAD'], maxAgeSeconds: 3600 }];
+await runService(async ({ projectId, bucket, host, dataFolder, ports }) => {
+    const logger = createConsoleLogger();
+    const [auth, firestore, storage] = await Promise.all([
+        startAuth({ projectId, host, port: ports.auth, databaseFile: join(dataFolder, 'auth.db'), logger }),
+        startFirestore({
+            projectId,
+            host,
+            port: ports.firestore,
+            databaseFile: join(dataFolder, 'firestore.db'),
+            access: firestoreAccess,
+            logger,
+        }),
+        startStorage({
+            projectId,
+            host,
+            port: ports.storage,
+            dataFolder: join(dataFolder, 'storage'),
+            buckets: { [bucket]: { cors: bucketCors } },
+            access: storageAccess,
+            logger,
+        }),
+    ]);
+    return {
+        ports: { auth: auth.port, firestore: firestore.port, storage: storage.port },
+        close: async () => {
+            await Promise.all([auth.close(), firestore.close(), storage.close()]);
+        },
+    };
+});
+//# sourceMappingURL=data-services.js.map

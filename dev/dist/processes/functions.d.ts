@@ -1,0 +1,8 @@
+export interface FunctionsOptions {
+    projectId: string;
+    host: string;
+    modelFolder: string;
+    ports: {
+        functions: number;
+    };
+}

@@ -1,0 +1,30 @@
+/** The functions of a stack: `apps/functions`, mounted as the Functions runtime mounts it, and what a deployment does first. */
+import { FUNCTIONS_REGION, modelCardPath, publishedModelCard, WEBHOOK_FUNCTION } from '@firepod/contract';
+import { startFunctionsHost } from '@firepod/local-firebase';
+import { deleteApp, initializeApp } from 'firebase-admin/app';
+import { getFirestore } from 'firebase-admin/firestore';
+import { createConsoleLogger } from '../console-logger.js';
+import { readModelCard } from '../model-card-file.js';
+import { runService } from './run-service.js';
+await runService(async ({ projectId, host, modelFolder, ports }) => {
+    const functions = await import('@firepod/functions');
+    const [functionsHost] = await Promise.all([
+        startFunctionsHost({ projectId, host, port: ports.functions, functions, logger: createConsoleLogger() }),
+        publishModelCard(projectId, modelFolder),
+    ]);
+    // Only now is the port known; functions read their parameters inside handlers, so they see it.
+    const path = `${projectId}/${FUNCTIONS_REGION}/${WEBHOOK_FUNCTION}`;
+    process.env['FIREPOD_WEBHOOK_URL'] = `http://${host}:${functionsHost.port}/${path}`;
+    return { ports: { functions: functionsHost.port }, close: () => functionsHost.close() };
+});
+/** Puts the model's card where functions and the studio look for it, and names it as the one whose limits hold. */
+async function publishModelCard(projectId, modelFolder) {
+    const card = readModelCard(modelFolder);
+    if (card === undefined)
+        return;
+    process.env['FIREPOD_MODEL'] = card.id;
+    const app = initializeApp({ projectId }, 'publish-model-card');
+    await getFirestore(app).doc(modelCardPath(card.id)).set(publishedModelCard(card));
+    await deleteApp(app);
+}
+//# sourceMappingURL=functions.js.map
