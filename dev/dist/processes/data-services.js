@@ -22,8 +22,6 @@ const bucketCors = [
         maxAgeSeconds: 3600,
     },
 ];
-/** The studio draws and downloads pictures of another origin: what a deployment gives its bucket too. */
-const bucketCors = [{ origin: ['*'], method: ['GET', 'HEAD'], maxAgeSeconds: 3600 }];
 await runService(async ({ projectId, bucket, host, dataFolder, ports }) => {
     const logger = createConsoleLogger();
     const [auth, firestore, storage] = await Promise.all([
