@@ -69,7 +69,7 @@ export interface FirepodClient {
 
 /** Holds no connection of its own: there is nothing to close. */
 export function createFirepodClient(options: FirepodClientOptions): FirepodClient {
-  const { auth, firestore, functions } = 'app' in options ? servicesOf(options.app) : options;
+  const { auth, firestore, functions } = 'functions' in options ? options : servicesOf(options.app);
 
   async function call<Result>(name: string, data: unknown): Promise<Result> {
     try {
