@@ -27,7 +27,8 @@ export async function listen(
   { port, host = '127.0.0.1' }: ListenOptions,
   beforeClosed: () => void = () => {},
 ): Promise<RunningServer> {
-  const server = createServer(handler);
+  // An upload may take longer than Node's five minutes, and clients keep idle connections for longer than its five seconds.
+  const server = createServer({ requestTimeout: 0, keepAliveTimeout: 60_000 }, handler);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => {
       const message = `Cannot listen on ${host}:${port}: ${(cause as Error).message}. Name another port or host.`;

@@ -2,7 +2,7 @@
 import type { JsonObject } from './request-fields.ts';
 
 /** A sign-in method that lives elsewhere (Google, SAML …), linked by an administrator. */
-export type ProviderLink = {
+type ProviderLink = {
   providerId: string;
   rawId: string;
   email?: string;
@@ -62,7 +62,7 @@ export function emptyAccount(localId: string, createdAt: number): Account {
 const redactedHash = 'UkVEQUNURUQ=';
 
 /** `providerUserInfo`: how the account can sign in. A password needs an e-mail beside it. */
-export function providerUserInfo(account: Account): JsonObject[] {
+function providerUserInfo(account: Account): JsonObject[] {
   const profile = withoutNulls({ displayName: account.displayName, photoUrl: account.photoUrl });
   const infos: JsonObject[] = account.providerLinks.map((link) => ({ ...link, federatedId: link.rawId }));
   const { email, phoneNumber } = account;

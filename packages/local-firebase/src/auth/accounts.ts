@@ -19,7 +19,7 @@ export const accountsSchema = `
 export const accountsSchemaVersion = 1;
 
 /** What a refresh token stands for. */
-export type StoredSession = {
+type StoredSession = {
   localId: string;
   signInProvider: string;
   /** Claims that a custom token brought, repeated in every ID token of the session. */

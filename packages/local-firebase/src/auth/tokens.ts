@@ -38,7 +38,7 @@ export function encodeUnsignedToken(payload: JsonObject): string {
 }
 
 /** Where a token of the project says it comes from. */
-export function tokenIssuer(projectId: string): string {
+function tokenIssuer(projectId: string): string {
   return `https://securetoken.google.com/${projectId}`;
 }
 

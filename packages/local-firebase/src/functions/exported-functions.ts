@@ -2,7 +2,7 @@
 import type { Request, Response } from 'express';
 
 /** A function as firebase-functions makes it; scheduled ones of the first generation take an event instead. */
-export type HttpHandler = (request: Request, response: Response) => unknown;
+type HttpHandler = (request: Request, response: Response) => unknown;
 type EventHandler = (data: unknown, context: unknown) => unknown;
 
 /** A function that can be called over HTTP here. */

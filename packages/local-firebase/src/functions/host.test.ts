@@ -17,10 +17,16 @@ import { pubsub, region, https as v1 } from 'firebase-functions/v1';
 import { onDocumentCreated } from 'firebase-functions/v2/firestore';
 import { HttpsError, onCall, onRequest } from 'firebase-functions/v2/https';
 import { onSchedule } from 'firebase-functions/v2/scheduler';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startAuth } from '../auth/server.ts';
 import type { RunningServer } from '../http-server.ts';
 import { type RunningFunctionsHost, startFunctionsHost } from './host.ts';
+
+// firebase-functions logs every call and every failure, and takes the console's methods when it is imported.
+vi.hoisted(() => {
+  const quiet = () => {};
+  Object.assign(globalThis.console, { debug: quiet, warn: quiet, error: quiet });
+});
 
 const projectId = 'demo-functions';
 const runs: string[] = [];

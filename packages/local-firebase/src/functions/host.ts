@@ -46,12 +46,13 @@ export async function startFunctionsHost(options: FunctionsHostOptions): Promise
 
   const app = express();
   app.disable('x-powered-by');
+  app.enable('case sensitive routing');
   const keepRawBody = (request: object, _response: unknown, body: Buffer) => {
     Object.assign(request, { rawBody: body });
   };
   const limits = { limit: maximumBody, verify: keepRawBody };
   app.use(
-    express.json(limits),
+    express.json({ ...limits, strict: false }),
     express.urlencoded({ ...limits, extended: true }),
     express.text({ ...limits, type: 'text/*' }),
     express.raw({ ...limits, type: () => true }),

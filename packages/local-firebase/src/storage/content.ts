@@ -42,7 +42,7 @@ export async function openContentFolder(folder: string): Promise<ContentFolder> 
   ): Promise<number> {
     const file = await open(partialFile(id), 'a');
     try {
-      for await (const chunk of bytes) await file.write(chunk);
+      for await (const chunk of bytes) await file.appendFile(chunk);
       return (await file.stat()).size;
     } finally {
       await file.close();
@@ -57,14 +57,13 @@ export async function openContentFolder(folder: string): Promise<ContentFolder> 
       try {
         for await (const chunk of file.createReadStream({ autoClose: false })) checksums.add(chunk as Buffer);
         await file.sync();
-        const sizeBytes = (await file.stat()).size;
-        await mkdir(objectFolder(id), { recursive: true });
-        await rename(partialFile(id), objectFile(id));
-        await syncFolder(objectFolder(id));
-        return { ...checksums.result(), contentId: id, sizeBytes };
       } finally {
         await file.close();
       }
+      await mkdir(objectFolder(id), { recursive: true });
+      await rename(partialFile(id), objectFile(id));
+      await syncFolder(objectFolder(id));
+      return { ...checksums.result(), contentId: id, sizeBytes: (await stat(objectFile(id))).size };
     },
     async copy(contentId) {
       const id = randomUUID();

@@ -15,7 +15,7 @@ export const objectsSchema = `
 `;
 
 /** One page of a list. `prefixes` are the folders that the delimiter makes. */
-export type ObjectPage = { objects: StoredObject[]; prefixes: string[]; nextPageToken?: string };
+type ObjectPage = { objects: StoredObject[]; prefixes: string[]; nextPageToken?: string };
 
 /** What a list asks for. */
 export type ListQuery = {

@@ -25,7 +25,7 @@ export type UploadRequest = {
 };
 
 /** `object` is there once the upload is finished. */
-export type UploadSession = { id: string; request: UploadRequest; object: StoredObject | null };
+type UploadSession = { id: string; request: UploadRequest; object: StoredObject | null };
 
 /** The cloud forgets a session after a week. */
 const lifetimeMs = 7 * 24 * 3600 * 1000;
