@@ -9,7 +9,8 @@ import { type FunctionsErrorCode, HttpsError } from 'firebase-functions/https';
  * `invalid_argument` (the caller's data; `details` is the list of problems, for forms), `unauthenticated` (nobody is
  * signed in), `quota_exceeded` (too many open or too many today), `not_found` (no such generation of this user),
  * `dispatch_failed` (RunPod did not take the job; the generation has failed), `settings_invalid` (a parameter of the
- * deployment is missing or malformed: the log says which), `internal` (a defect; the log has it).
+ * deployment is missing or malformed), `unavailable` (the database is busy or away; the same call may succeed later), `internal` (a
+ * defect; the log has it).
  */
 export type FirepodFunctionsErrorCode =
   | 'invalid_argument'
@@ -18,6 +19,7 @@ export type FirepodFunctionsErrorCode =
   | 'not_found'
   | 'dispatch_failed'
   | 'settings_invalid'
+  | 'unavailable'
   | 'internal';
 
 const HTTPS_CODES: Record<FirepodFunctionsErrorCode, FunctionsErrorCode> = {
@@ -27,6 +29,7 @@ const HTTPS_CODES: Record<FirepodFunctionsErrorCode, FunctionsErrorCode> = {
   not_found: 'not-found',
   dispatch_failed: 'unavailable',
   settings_invalid: 'failed-precondition',
+  unavailable: 'unavailable',
   internal: 'internal',
 };
 
@@ -63,8 +66,20 @@ export function toHttpsError(thrown: unknown): HttpsError {
     const shown = Array.isArray(details) ? details : { ...(details as object | undefined), code };
     return new HttpsError(HTTPS_CODES[code], message, shown);
   }
+  if (isTransient(thrown)) {
+    logger.warn('The database did not answer in time.', thrown);
+    const message = 'The database is busy at the moment. Please try again.';
+    return new HttpsError(HTTPS_CODES.unavailable, message, { code: 'unavailable' });
+  }
   logger.error('A callable failed unexpectedly.', thrown);
   return new HttpsError('internal', 'Something went wrong on our side. Please try again.', {
     code: 'internal',
   });
+}
+
+/** gRPC's DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED (a transaction met others too often) and UNAVAILABLE. */
+const TRANSIENT_GRPC_CODES: readonly unknown[] = [4, 8, 10, 14];
+
+function isTransient(thrown: unknown): boolean {
+  return thrown instanceof Error && TRANSIENT_GRPC_CODES.includes((thrown as { code?: unknown }).code);
 }

@@ -16,6 +16,8 @@ export interface PendingJob extends GenerationLocation {
 
 /** The shortest wait that RunPod allows: the job is accepted long before its result. */
 const RUNSYNC_WAIT_MS = 1000;
+/** For all attempts of a call together: a callable ends after 60 seconds, and RunPod may ask to wait as long. */
+const DISPATCH_TIMEOUT_MS = 25_000;
 /** A person waits for it, and the generation is already cancelled. */
 const CANCEL_TIMEOUT_MS = 5000;
 
@@ -61,6 +63,7 @@ export async function dispatchJob(context: FunctionContext, job: PendingJob): Pr
 function send(context: FunctionContext, job: PendingJob, mediaType: MediaType): Promise<JobEnvelope> {
   const { settings, runpod } = context;
   const options = {
+    signal: AbortSignal.timeout(DISPATCH_TIMEOUT_MS),
     webhook: webhookUrl(settings.webhook.url, settings.webhook.secret, job),
     policy: { executionTimeout: EXECUTION_TIMEOUT_MS[mediaType], ttl: JOB_TTL_MS[mediaType] },
   };

@@ -1,7 +1,7 @@
 /** A RunPod worker moved by hand: takes one job and posts one result when a test says so, over the worker API itself. */
 
 /** A job as a worker gets it. */
-export interface TakenJob {
+interface TakenJob {
   readonly id: string;
   readonly input: Record<string, unknown>;
 }

@@ -1,4 +1,5 @@
 import { generationPath, type MediaType } from '@firepod/contract';
+import fc from 'fast-check';
 import { doc, serverTimestamp, setDoc, Timestamp } from 'firebase/firestore';
 import { Timestamp as AdminTimestamp } from 'firebase-admin/firestore';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -9,7 +10,7 @@ import {
   startLocalFirebase,
 } from '../test/local-firebase.ts';
 import type { FirepodGeneration } from './generation.ts';
-import { type ListOptions, listGenerations } from './list-generations.ts';
+import { type ListOptions, listGenerations, mergeNewest } from './list-generations.ts';
 
 let firebase: LocalFirebase;
 
@@ -127,4 +128,23 @@ test('a list that is ended before it began calls nothing', async () => {
   await eventually(() => other.lists.length > 0);
   other.stop();
   expect(ended.lists).toEqual([]);
+});
+
+test('merging keeps the newest of all, in one order, however they were split', () => {
+  const times = fc.option(fc.record({ seconds: fc.nat(5), nanoseconds: fc.nat(3) }));
+  const ids = fc.uniqueArray(fc.stringMatching(/^[a-f]{1,4}$/), { maxLength: 12 });
+  fc.assert(
+    fc.property(ids, fc.infiniteStream(times), fc.nat(12), fc.nat(12), (fileUids, stream, cut, maximum) => {
+      const generations = fileUids.map((file_uid) => {
+        const time = stream.next().value;
+        const created_at = time === null ? null : new Timestamp(time.seconds, time.nanoseconds);
+        return { file_uid, created_at } as FirepodGeneration;
+      });
+      const merged = mergeNewest([generations.slice(0, cut), generations.slice(cut)], maximum);
+      expect(merged).toHaveLength(Math.min(maximum, generations.length));
+      expect(mergeNewest([[...generations].reverse()], maximum)).toEqual(merged);
+      const moments = merged.map(({ created_at }) => created_at?.toMillis() ?? 0);
+      expect(moments).toEqual([...moments].sort((a, b) => b - a));
+    }),
+  );
 });
