@@ -4,7 +4,7 @@ import { clearDatabase } from './emulator-endpoints.ts';
 import { stringifyJson } from './protos.ts';
 import { answerRest } from './rest.ts';
 import { type Service, toStatusError } from './service.ts';
-import { errorBodyOf, StatusError } from './status.ts';
+import { errorBodyOf, invalidArgument } from './status.ts';
 import { createWebChannelTransport } from './web-channel.ts';
 
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
@@ -25,7 +25,9 @@ export function createHttpTransport(service: Service): HttpTransport {
       response.end();
       return;
     }
-    const url = new URL(request.url ?? '/', 'http://localhost');
+    const target = request.url ?? '/';
+    if (!URL.canParse(target, 'http://localhost')) throw invalidArgument(`"${target}" is not a URL.`);
+    const url = new URL(target, 'http://localhost');
     const body = await readBody(request);
     if (url.pathname.endsWith('/channel')) {
       webChannel.handle(request, response, url, body);
