@@ -220,8 +220,9 @@ describe('the supervisor', () => {
   });
 
   test('kills a worker that does not end in its time', async () => {
-    const { client, local } = await setUp({}, { timings: { killWorkerAfterMs: 200 } });
-    const { id } = await client.run({ kind: 'steps', steps: 1_000, stepMs: 50 });
+    const env = { PATH: process.env['PATH'] ?? '', SHUTDOWN_DEADLINE_MS: '60000' };
+    const { client, local } = await setUp({ env }, { timings: { killWorkerAfterMs: 200 } });
+    const { id } = await client.run({ kind: 'stubborn', durationMs: 60_000 });
     const pid = await runningPid(client, id);
     await local.close();
     expect(isAlive(pid)).toBe(false);

@@ -323,12 +323,13 @@ describe('a platform that does not hold its polls', () => {
     const { count } = await setUp(
       (call, response) => {
         if (call !== 'job-take') return false;
-        response.writeHead(429, { 'retry-after': '60' }).end();
+        response.writeHead(503, { 'retry-after': '60' }).end();
         return true;
       },
       async () => null,
     );
-    await setTimeout(500);
+    // Without the header the second call would come after a quarter of a second.
+    await setTimeout(1_000);
     expect(count('job-take')).toBe(1);
   });
 });
