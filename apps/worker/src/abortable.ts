@@ -2,6 +2,7 @@
 
 /** The promise's outcome, or the signal's reason if that fires first; the promise itself goes on. */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  promise.catch(() => {}); // it may fail when nobody waits for it any more
   signal.throwIfAborted();
   let onAbort = () => {};
   const aborted = new Promise<never>((_, reject) => {

@@ -30,10 +30,13 @@ function createFixtureEngine(): Engine {
       if (request.task_type === 'text2video') throw new Error('The fixture makes no videos.');
       const { prompt, num_inference_steps: steps, width, height, seed, num_images } = request;
       if (prompt === 'breaks') throw new Error('/models/secret-path is broken');
-      if (prompt === 'refuses') throw new WorkerError('content_rejected', 'The fixture does not like this prompt.');
+      if (prompt === 'refuses')
+        throw new WorkerError('content_rejected', 'The fixture does not like this prompt.');
       if (prompt === 'exits') process.exit(7);
       if (prompt === 'fills memory') {
-        process.stderr.write('FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory\n');
+        process.stderr.write(
+          'FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory\n',
+        );
         process.kill(process.pid, 'SIGABRT');
       }
       for (let step = 1; step <= steps; step += 1) {

@@ -13,7 +13,7 @@ const LOSSY_QUALITY = 92;
 const THUMBNAIL_QUALITY = 80;
 
 /** The keyword under which AUTOMATIC1111's web UI, and every reader of its files, keeps the parameters in a PNG. */
-export const PNG_PARAMETERS_KEYWORD = 'parameters';
+const PNG_PARAMETERS_KEYWORD = 'parameters';
 
 /** A file that is ready to be stored. */
 export interface EncodedImage {

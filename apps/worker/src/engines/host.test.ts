@@ -51,7 +51,10 @@ describe('an engine in a child process', () => {
     start();
     expect((await host.describe()).card.id).toBe('fixture');
     const progress: EngineProgress[] = [];
-    const result = await host.generate(request('a fox'), { signal: never, onProgress: (at) => progress.push(at) });
+    const result = await host.generate(request('a fox'), {
+      signal: never,
+      onProgress: (at) => progress.push(at),
+    });
     expect(progress.map(({ step, steps }) => `${step}/${steps}`)).toEqual(['1/3', '2/3', '3/3']);
     expect(result.seeds).toEqual([2 ** 32 - 1, 0]);
     expect(result.frames[0]).toMatchObject({ widthPx: 64, heightPx: 32 });
@@ -93,7 +96,10 @@ describe('an engine in a child process', () => {
     await host.describe();
     const { pid } = host;
     const reason = new Error('cancelled');
-    const generation = host.generate(request('hangs'), { signal: AbortSignal.timeout(200), onProgress: () => {} });
+    const generation = host.generate(request('hangs'), {
+      signal: AbortSignal.timeout(200),
+      onProgress: () => {},
+    });
     await expect(generation).rejects.toThrow(/timeout/);
     expect(isRunning(pid!)).toBe(false);
     await host.generate(request('a dog', 1), { signal: never, onProgress: () => {} });

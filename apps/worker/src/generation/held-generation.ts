@@ -14,7 +14,7 @@ import { applyWrites, type GenerationDocuments, readGeneration, transition } fro
 import { createProgressPace } from './progress-pace.ts';
 
 /** How an attempt to end the generation came out. `superseded`: it was ended or taken over by somebody else. */
-export type Ending = 'written' | 'superseded';
+type Ending = 'written' | 'superseded';
 
 /** One attempt, held until it is ended, released or lost. */
 export interface HeldGeneration {
@@ -84,7 +84,7 @@ export async function holdGeneration(options: HoldOptions): Promise<HeldGenerati
     clearTimeout(timer);
     if (isEnded || lost.signal.aborted) return;
     const nowMs = performance.now();
-    const dueAtMs = isNews ? pace.nextAtMs(nowMs) : lastAtMs + renewEveryMs;
+    const dueAtMs = isNews ? pace.nextAtMs() : lastAtMs + renewEveryMs;
     timer = setTimeout(
       () => {
         writing = writeProgress().finally(schedule);

@@ -4,7 +4,7 @@ import { PROGRESS_AVERAGE_INTERVAL_MS, PROGRESS_MIN_INTERVAL_MS } from '@firepod
 /** A pace keeper; times in milliseconds of any clock that does not go backwards. */
 export interface ProgressPace {
   /** The earliest moment of the next write. */
-  nextAtMs(nowMs: number): number;
+  nextAtMs(): number;
   /** A write goes out now. */
   wrote(nowMs: number): void;
 }

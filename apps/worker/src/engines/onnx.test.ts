@@ -1,0 +1,112 @@
+import { fileURLToPath } from 'node:url';
+import type { ResolvedImageRequest } from '@firepod/contract';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createCollectingLogger } from '../../testing/collecting-logger.ts';
+import { programBeside } from '../child-program.ts';
+import type { EngineProgress } from './engine.ts';
+import { type EngineHost, startEngineHost } from './host.ts';
+
+const MODEL_FOLDER = fileURLToPath(new URL('../../../../models/tiny-sdxl', import.meta.url));
+const never = new AbortController().signal;
+
+const request: ResolvedImageRequest = {
+  task_type: 'text2img',
+  prompt: 'a red apple on a blue background',
+  negative_prompt: null,
+  width: 64,
+  height: 96,
+  num_images: 2,
+  num_inference_steps: 3,
+  guidance_scale: 3,
+  scheduler: 'DDIM',
+  seed: 7,
+  output_format: 'png',
+};
+
+describe('the onnx engine with the shipped model, in its process', () => {
+  let engine: EngineHost;
+  beforeAll(async () => {
+    engine = start(MODEL_FOLDER);
+    await engine.describe();
+  });
+  afterAll(() => engine.close());
+
+  function start(model: string): EngineHost {
+    return startEngineHost({
+      program: programBeside(import.meta.url, './child'),
+      settings: { engine: 'onnx', model, threads: 1 },
+      abortGraceMs: 5000,
+      logger: createCollectingLogger(),
+    });
+  }
+
+  it('describes the model by its card and a digest of its files', async () => {
+    const { card, modelSha256 } = await engine.describe();
+    expect(card).toMatchObject({ id: 'tiny-sdxl', tasks: ['text2img'], defaults: { scheduler: 'DDIM' } });
+    expect(card.schedulers).toEqual(expect.arrayContaining(['DDIM', 'K_EULER']));
+    expect(modelSha256).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  it('paints a picture for each seed, the same each time, with progress and a preview on the way', async () => {
+    const progress: EngineProgress[] = [];
+    const onProgress = (step: EngineProgress) => progress.push(step);
+    const result = await engine.generate(request, { signal: never, onProgress });
+    expect(result.seeds).toEqual([7, 8]);
+    expect(result.frames).toHaveLength(2);
+    expect(result.frames[0]).toMatchObject({ widthPx: 64, heightPx: 96 });
+    expect(result.frames[0]!.rgb).toHaveLength(64 * 96 * 3);
+    expect(result.frames[0]!.rgb).not.toEqual(result.frames[1]!.rgb);
+    expect(result.timings.total).toBeGreaterThan(0);
+
+    const denoising = progress.filter(({ phase }) => phase === 'denoising');
+    expect(denoising.map(({ step, steps }) => `${step}/${steps}`)).toEqual(
+      [1, 2, 3, 4, 5, 6].map((step) => `${step}/6`),
+    );
+    expect(denoising[0]!.preview).toMatchObject({ widthPx: 8, heightPx: 12 });
+
+    const alone = { ...request, num_images: 1, seed: 8 };
+    const again = await engine.generate(alone, { signal: never, onProgress: () => {} });
+    expect(again.frames[0]!.rgb).toEqual(result.frames[1]!.rgb);
+  });
+
+  it('stops within a step and stays loaded', async () => {
+    const stop = new AbortController();
+    const steps: number[] = [];
+    const generation = engine.generate(
+      { ...request, num_inference_steps: 100 },
+      {
+        signal: stop.signal,
+        onProgress({ phase, step }) {
+          if (phase === 'denoising') steps.push(step);
+          if (phase === 'denoising' && step === 2) stop.abort(new Error('stop'));
+        },
+      },
+    );
+    const { pid } = engine;
+    await expect(generation).rejects.toThrow('stop');
+    expect(steps).toEqual([1, 2]);
+    await engine.generate({ ...request, num_inference_steps: 1 }, { signal: never, onProgress: () => {} });
+    expect(engine.pid).toBe(pid);
+  });
+
+  it('refuses what the pipeline cannot do in the words of the request', async () => {
+    const options = { signal: never, onProgress: () => {} };
+    await expect(engine.generate({ ...request, scheduler: 'PNDM' }, options)).rejects.toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringMatching(/^scheduler: "PNDM" is not available; expected one of DDIM/),
+    });
+    await expect(engine.generate({ ...request, width: 72 }, options)).rejects.toMatchObject({
+      code: 'invalid_argument',
+    });
+  });
+
+  it('says for the log, not for the user, what is wrong with a folder', async () => {
+    const broken = start('/nowhere/at-all');
+    await expect(broken.describe()).rejects.toMatchObject({
+      code: 'model_not_available',
+      message: expect.not.stringContaining('/nowhere'),
+      cause: expect.objectContaining({ message: expect.stringContaining('/nowhere/at-all') }),
+    });
+    await broken.close();
+  });
+});

@@ -1,0 +1,70 @@
+import { readFileSync } from 'node:fs';
+import { parseEnv } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { createServiceAccount, serviceAccountJson } from '../testing/firebase.ts';
+import { environmentSchema, readEnvironment } from './env.ts';
+
+const serviceAccount = createServiceAccount();
+
+/** What RunPod sets by itself. */
+const runpod = {
+  RUNPOD_WEBHOOK_GET_JOB: 'https://api.runpod.ai/v2/ep/job-take/$ID?gpu=x',
+  RUNPOD_WEBHOOK_POST_OUTPUT: 'https://api.runpod.ai/v2/ep/job-done/$RUNPOD_POD_ID/$ID?gpu=x',
+  RUNPOD_POD_ID: 'pod-1',
+};
+
+const good = {
+  ...runpod,
+  FIREBASE_SERVICE_ACCOUNT_KEY: serviceAccountJson(serviceAccount),
+  FIREBASE_STORAGE_BUCKET: 'my-app.firebasestorage.app',
+  FIREPOD_MODEL: '/models/tiny-sdxl',
+};
+
+describe('the environment', () => {
+  it('is read with its defaults', () => {
+    expect(readEnvironment(good)).toMatchObject({
+      serviceAccount,
+      bucket: 'my-app.firebasestorage.app',
+      storageEmulatorHost: undefined,
+      mediaAccess: 'public',
+      attemptsMax: 3,
+      leaseSeconds: 30,
+      shutdownGraceSeconds: 25,
+      engine: { engine: 'onnx', model: '/models/tiny-sdxl', threads: null },
+      runpod: { workerId: 'pod-1', logLevel: 'INFO' },
+    });
+  });
+
+  it('names everything that is bad at once, and shows no value of ours', () => {
+    const bad = {
+      FIREBASE_SERVICE_ACCOUNT_KEY: 'my-secret-key',
+      FIREBASE_STORAGE_BUCKET: 'gs://my-secret-bucket',
+      FIREBASE_STORAGE_EMULATOR_HOST: 'http://localhost:9199',
+      FIREPOD_MODEL: '',
+      FIREPOD_MEDIA_ACCESS: 'secret',
+      FIREPOD_MAX_ATTEMPTS: '0',
+      FIREPOD_LEASE_SECONDS: 'long',
+      FIREPOD_SHUTDOWN_GRACE_SECONDS: '-1',
+      FIREPOD_ENGINE: 'sd-server',
+      FIREPOD_ENGINE_THREADS: '1.5',
+    };
+    const read = () => readEnvironment(bad);
+    expect(read).toThrow(expect.objectContaining({ code: 'environment_invalid' }));
+    for (const name of [...Object.keys(bad), ...Object.keys(runpod).slice(0, 2)]) expect(read).toThrow(name);
+    expect(read).not.toThrow(/secret-|http:/);
+  });
+
+  it('is explained in .env.example, variable for variable', () => {
+    const example = parseEnv(readFileSync(new URL('../.env.example', import.meta.url), 'utf8'));
+    const names = Object.keys(environmentSchema.shape);
+    expect(Object.keys(example)).toEqual(expect.arrayContaining(names));
+    const read = readEnvironment({
+      ...example,
+      ...runpod,
+      FIREBASE_SERVICE_ACCOUNT_KEY: good.FIREBASE_SERVICE_ACCOUNT_KEY,
+    });
+    const { serviceAccount: _, ...values } = read;
+    const { serviceAccount: __, ...defaults } = readEnvironment(good);
+    expect(values).toEqual(defaults);
+  });
+});
