@@ -12,12 +12,14 @@ import {
   initializeAuth,
   inMemoryPersistence,
   linkWithCredential,
+  reauthenticateWithCredential,
   reload,
   signInAnonymously,
   signInWithCustomToken,
   signInWithEmailAndPassword,
   signOut,
   unlink,
+  updateEmail,
   updatePassword,
   updateProfile,
 } from 'firebase/auth';
@@ -186,6 +188,22 @@ describe('Auth under the web SDK', () => {
       code: 'auth/invalid-credential',
     });
     await signInWithEmailAndPassword(connect(), 'ada@example.com', 'difference');
+  });
+
+  test('a new address replaces the old one, and the session goes on', async () => {
+    const { user } = await createUserWithEmailAndPassword(auth, 'ada@example.com', 'engine');
+    await createUserWithEmailAndPassword(connect(), 'taken@example.com', 'engine');
+    await reauthenticateWithCredential(user, EmailAuthProvider.credential('ada@example.com', 'engine'));
+    await expect(updateEmail(user, 'taken@example.com')).rejects.toMatchObject({
+      code: 'auth/email-already-in-use',
+    });
+    await updateEmail(user, 'Lovelace@example.com');
+    expect(user.email).toBe('lovelace@example.com');
+    expect((await getIdTokenResult(user, true)).claims.email).toBe('lovelace@example.com');
+    await signInWithEmailAndPassword(connect(), 'lovelace@example.com', 'engine');
+    await expect(signInWithEmailAndPassword(connect(), 'ada@example.com', 'engine')).rejects.toMatchObject({
+      code: 'auth/invalid-credential',
+    });
   });
 
   test('deletes the account, and its other sessions notice', async () => {

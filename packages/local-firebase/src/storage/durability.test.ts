@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { silentLogger } from '../logger.ts';
 import { type RunningStorage, startStorage } from './server.ts';
 
 const bytes = randomBytes(300_000);
@@ -132,8 +133,10 @@ describe('Storage', () => {
     expect((await fetch(`${server.url}/demo.app/kept`)).status).toBe(200);
   });
 
-  test('shows nothing of an upload that its client broke off', async () => {
-    server = await startStorage(options());
+  test('shows nothing of an upload that its client broke off, and takes it for no fault of its own', async () => {
+    const failures: string[] = [];
+    const logger = { ...silentLogger, error: (_fields: object, message: string) => failures.push(message) };
+    server = await startStorage({ ...options(), logger });
     for (const query of ['uploadType=media&name=half', 'uploadType=multipart&name=half']) {
       const type = 'multipart/related; boundary=b';
       const sent = await sendHalf(uploads(server.url, query), 'POST', { 'content-type': type });
@@ -142,6 +145,33 @@ describe('Storage', () => {
     await expect.poll(() => filesIn('uploads')).toEqual([]);
     expect(await (await fetch(objects(server.url))).json()).toEqual({ kind: 'storage#objects' });
     expect(filesIn('objects')).toEqual([]);
+    expect(failures).toEqual([]);
+  });
+
+  test('every reader gets one whole generation while writers replace and delete the object', async () => {
+    server = await startStorage(options());
+    const url = server.url;
+    const write = (_each: unknown, round: number) =>
+      fetch(uploads(url, 'uploadType=media&name=busy'), { method: 'POST', body: randomBytes(round * 2000) });
+    const read = async () => {
+      const answer = await fetch(`${objects(url)}/busy?alt=media`);
+      const body = Buffer.from(await answer.arrayBuffer());
+      if (answer.status === 404) return 'absent';
+      const md5 = createHash('md5').update(body).digest('base64');
+      return answer.headers.get('x-goog-hash')?.endsWith(`md5=${md5}`) === true ? 'whole' : body.toString();
+    };
+    const erase = () => fetch(`${objects(url)}/busy`, { method: 'DELETE' });
+    const writing = Promise.all(Array.from({ length: 40 }, write));
+    const seen = new Set<string>();
+    for (let round = 0; round < 20; round++) {
+      for (const result of await Promise.all([read(), read(), read()])) seen.add(result);
+      if (round % 5 === 4) await erase();
+    }
+    for (const answer of await writing) expect(answer.status).toBe(200);
+    seen.add(await read());
+    expect([...seen].filter((result) => result !== 'whole' && result !== 'absent')).toEqual([]);
+    expect(seen).toContain('whole');
+    expect(filesIn('objects').length).toBeLessThanOrEqual(1);
   });
 
   test('a download goes on with the old bytes while the object is replaced and deleted', async () => {

@@ -77,7 +77,8 @@ async function download(
     const known = service.index.find(bucket, name);
     const opened = token !== undefined && known !== null && downloadTokens(known).includes(token);
     if (!opened) access.ensure(context, 'read', name);
-    return await mediaResponse(context.req.raw, service.find(bucket, name), service.content, headers);
+    const find = () => service.find(bucket, name);
+    return await mediaResponse(context.req.raw, find, service.content, headers);
   } catch (error) {
     if (error instanceof StorageRequestError) return mediaErrorResponse(error, headers);
     throw error;

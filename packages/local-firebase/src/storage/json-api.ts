@@ -38,11 +38,14 @@ export function createJsonApi(service: StorageService): Hono {
     const query = context.req.query();
     const media = query['alt'] === 'media';
     try {
-      const object = service.find(bucket, name, query['generation']);
-      ensurePreconditions(object, preconditionsOf(query));
-      if (media) return await mediaResponse(context.req.raw, object, service.content, openCorsHeaders);
+      const find = () => {
+        const object = service.find(bucket, name, query['generation']);
+        ensurePreconditions(object, preconditionsOf(query));
+        return object;
+      };
+      if (media) return await mediaResponse(context.req.raw, find, service.content, openCorsHeaders);
       const withAcl = query['projection'] === 'full';
-      return context.json(gcsResource(object, originOf(context), { withAcl }));
+      return context.json(gcsResource(find(), originOf(context), { withAcl }));
     } catch (error) {
       if (media && error instanceof StorageRequestError) return mediaErrorResponse(error, openCorsHeaders);
       throw error;

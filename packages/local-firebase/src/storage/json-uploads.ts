@@ -25,11 +25,12 @@ export function createJsonUploads(service: StorageService): Hono {
     );
   });
   app.put('/b/:bucket/o', async (context) => {
-    const id = service.sessions.get(context.req.query('upload_id')).id;
+    const { id } = service.sessions.get(context.req.query('upload_id'));
     return service.sessions.alone(id, () => continueResumable(service, context, id));
   });
   app.delete('/b/:bucket/o', async (context) => {
-    await service.cancel(service.sessions.get(context.req.query('upload_id')).id);
+    const { id } = service.sessions.get(context.req.query('upload_id'));
+    await service.sessions.alone(id, () => service.cancel(id));
     // "Client closed request": what the cloud answers to a cancelled upload.
     return new Response(null, { status: 499 });
   });

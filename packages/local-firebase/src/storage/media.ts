@@ -5,8 +5,30 @@ import type { StorageRequestError } from './errors.ts';
 import { isPublic, objectEtag, type StoredObject } from './object.ts';
 import { parseRange } from './ranges.ts';
 
-/** Sends the object, a range of it (206), nothing new (304), or 416. `extraHeaders` are those of CORS. */
+/**
+ * Sends the object that `find` gives, a range of it (206), nothing new (304), or 416. `extraHeaders` are those of CORS.
+ *
+ * @throws what `find` throws when there is no object, or none any more.
+ */
 export async function mediaResponse(
+  request: Request,
+  find: () => StoredObject,
+  content: ContentFolder,
+  extraHeaders: Record<string, string>,
+): Promise<Response> {
+  for (;;) {
+    const object = find();
+    try {
+      return await responseWith(request, object, content, extraHeaders);
+    } catch (error) {
+      // Replaced between the look and the opening of its file: look again.
+      const isGone = (error as NodeJS.ErrnoException).code === 'ENOENT';
+      if (!isGone || find().contentId === object.contentId) throw error;
+    }
+  }
+}
+
+async function responseWith(
   request: Request,
   object: StoredObject,
   content: ContentFolder,

@@ -17,11 +17,14 @@ export function createPublicAccess(service: StorageService): Hono {
     const settings = service.buckets.get(bucket);
     const headers = bucketCorsHeaders(settings, context.req.method, context.req.raw.headers);
     try {
-      const object = service.index.find(bucket, name);
-      // Uniform access makes the ACLs of single objects void, those from before too.
-      const open = object !== null && isPublic(object) && settings.accessControl === 'object-acls';
-      if (!open) ensureOwner(context);
-      return await mediaResponse(context.req.raw, service.find(bucket, name), service.content, headers);
+      const find = () => {
+        const object = service.index.find(bucket, name);
+        // Uniform access makes the ACLs of single objects void, those from before too.
+        const open = object !== null && isPublic(object) && settings.accessControl === 'object-acls';
+        if (!open) ensureOwner(context);
+        return service.find(bucket, name);
+      };
+      return await mediaResponse(context.req.raw, find, service.content, headers);
     } catch (error) {
       if (!(error instanceof StorageRequestError)) throw error;
       return xmlError(error, headers);

@@ -64,6 +64,7 @@ export async function startStorage(options: StorageOptions): Promise<RunningStor
     const service = createStorageService({ index, content, buckets, sessions });
     const clientAccess = createClientAccess(access, { projectId: options.projectId, clock });
     const { fetch } = createStorageRoutes(service, createFirebaseApi(service, clientAccess), logger);
+    logger.warn({}, 'storage.rules are not evaluated yet: clients are checked against the path-access table');
     const listener = getRequestListener(fetch, { overrideGlobalObjects: false });
     const server = await listen(listener, options, () => database.close());
     return {
@@ -81,8 +82,13 @@ export async function startStorage(options: StorageOptions): Promise<RunningStor
 function createStorageRoutes(service: StorageService, firebaseApi: Hono, logger: Logger): Hono {
   const app = new Hono();
   app.onError((error, context) => {
+    const { method, path } = context.req;
+    if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') {
+      logger.debug({ method, path }, 'the client broke off');
+      return new Response(null, { status: 499 });
+    }
     const known = error instanceof StorageRequestError;
-    if (!known) logger.error({ method: context.req.method, path: context.req.path, error }, 'Storage failed');
+    if (!known) logger.error({ method, path, error }, 'Storage failed');
     const answer = known ? error : new StorageRequestError(500, 'internalError', 'Internal error.');
     return context.json(errorBody(answer), answer.httpStatus, openCorsHeaders);
   });

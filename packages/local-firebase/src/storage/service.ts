@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Buckets, ensureAclAllowed } from './buckets.ts';
 import type { ContentFolder, SealedContent } from './content.ts';
-import { invalid, noSuchObject } from './errors.ts';
+import { invalid, noSuchObject, StorageRequestError } from './errors.ts';
 import { ensureObjectName } from './names.ts';
 import type { StoredObject } from './object.ts';
 import type { ObjectIndex } from './objects.ts';
@@ -116,7 +116,14 @@ export function createStorageService(
     },
     async copy(source, request) {
       ensureUpload(request);
-      const id = await content.copy(source.contentId);
+      const id = await content.copy(source.contentId).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error;
+        throw new StorageRequestError(
+          503,
+          'backendError',
+          'The source was replaced meanwhile. Please try again.',
+        );
+      });
       return commit(request, await content.seal(id), null);
     },
     async remove(bucket, name, expected) {
