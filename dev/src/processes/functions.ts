@@ -29,6 +29,8 @@ await runService(async ({ projectId, host, modelFolder, ports }: FunctionsOption
 /** Puts the model's card where functions and the studio look for it, and names it as the one whose limits hold. */
 async function publishModelCard(projectId: string, modelFolder: string): Promise<void> {
   const card = readModelCard(modelFolder);
+  // A person's FIREPOD_MODEL names a folder; to the functions it is the id of a published card.
+  delete process.env['FIREPOD_MODEL'];
   if (card === undefined) return;
   process.env['FIREPOD_MODEL'] = card.id;
   const app = initializeApp({ projectId }, 'publish-model-card');
