@@ -11,8 +11,8 @@ beforeAll(async () => {
   user = await signInTestUser(stack);
 });
 afterAll(async () => {
-  await user.close();
-  await stack.close();
+  await user?.close();
+  await stack?.close();
 });
 
 const longRequest = { prompt: 'a red apple', num_inference_steps: 150, width: 256, height: 256, seed: 3 };

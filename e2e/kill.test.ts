@@ -15,7 +15,7 @@ beforeEach(async () => {
   user = await signInTestUser(stack);
   return () => user.close();
 });
-afterAll(() => stack.close());
+afterAll(() => stack?.close());
 
 const isWorker = (command: string) => command.includes('apps/worker/dist/main.js');
 

@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await deleteApp(app.app);
-  await stack.close();
+  await stack?.close();
 });
 
 const withPrompt = ({ fields }: BrokenRule) => ({ prompt: 'a red apple', ...fields });

@@ -31,8 +31,8 @@ afterEach(async () => {
   expect(problems).toEqual([]);
 });
 afterAll(async () => {
-  await browser.close();
-  await stack.close();
+  await browser?.close();
+  await stack?.close();
 });
 
 async function openStudio(): Promise<Page> {
@@ -118,8 +118,7 @@ test('a request that is refused is explained beside its field, and nothing is qu
   const page = await openStudio();
   await signInAsGuest(page);
   await ask(page, 500, 128);
-  await page.getByRole('alert').waitFor();
-  expect(await page.getByRole('alert').textContent()).toMatch(/num_inference_steps: 500/);
+  await page.getByText('500 is not allowed; expected a whole number from 1 to 150.').waitFor();
   expect(await page.locator('[data-status]').count()).toBe(0);
   await page.screenshot({ path: join(screenshots, 'refused.png') });
 });

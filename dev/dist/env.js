@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { cloneFolder } from './stack.js';
 /** Handed on to functions and workers, which check them. */
 const handedOn = [
+    'FIREPOD_ENGINE_THREADS',
     'FIREPOD_DISPATCH',
     'FIREPOD_MEDIA_ACCESS',
     'FIREPOD_MAX_ATTEMPTS',

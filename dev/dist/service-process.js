@@ -64,6 +64,8 @@ function launch(service, ports) {
         },
         // A group of its own: a Ctrl-C reaches this parent, which ends its children in the right order.
         detached: true,
+        // Built programs need none of this process's flags; a test runner's would have them import sources.
+        execArgv: [],
         stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     child.stdout?.pipe(log, { end: false });

@@ -6,6 +6,7 @@ import { cloneFolder } from './stack.ts';
 
 /** Handed on to functions and workers, which check them. */
 const handedOn = [
+  'FIREPOD_ENGINE_THREADS',
   'FIREPOD_DISPATCH',
   'FIREPOD_MEDIA_ACCESS',
   'FIREPOD_MAX_ATTEMPTS',

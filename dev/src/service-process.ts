@@ -88,6 +88,8 @@ function launch(service: ServiceProcessOptions, ports: Record<string, number>) {
     },
     // A group of its own: a Ctrl-C reaches this parent, which ends its children in the right order.
     detached: true,
+    // Built programs need none of this process's flags; a test runner's would have them import sources.
+    execArgv: [],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   child.stdout?.pipe(log, { end: false });

@@ -44,7 +44,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await deleteApp(guideApp.app);
   await admin.app().delete();
-  await stack.close();
+  await stack?.close();
 });
 
 async function callGuide(

@@ -64,6 +64,8 @@ export function PromptForm({ card, submit }: PromptFormProps) {
     } catch (error) {
       if (!(error instanceof FirepodError)) throw error;
       setFailure(error);
+      // A field behind "Settings" that was refused has to be seen.
+      if (error.problems.some(({ field }) => field !== 'prompt')) setIsOpen(true);
     } finally {
       setBusy(false);
     }
@@ -135,7 +137,7 @@ export function PromptForm({ card, submit }: PromptFormProps) {
             </SimpleGrid>
           </Stack>
         </Collapse>
-        {failure !== undefined && (
+        {failure !== undefined && !isShownInFields(failure) && (
           <Alert color="red" role="alert">
             {failure.message}
           </Alert>
@@ -167,8 +169,15 @@ function requestOf(draft: Draft): Record<string, unknown> & { prompt: string } {
   return { prompt: prompt.trim(), ...Object.fromEntries(filled) };
 }
 
-function problemOf(failure: FirepodError | undefined, field: string): string | undefined {
-  return failure?.problems?.find((problem) => problem.field === field)?.message;
+/** What a field's problem says, without the field's name: it stands below the field. */
+function problemOf(failure: FirepodError | undefined, field: keyof Draft): string | undefined {
+  const message = failure?.problems.find((problem) => problem.field === field)?.message;
+  return message?.replace(`${field}: `, '');
+}
+
+/** Whether every part of a refusal has a field of this form to stand below. */
+function isShownInFields({ problems }: FirepodError): boolean {
+  return problems.length > 0 && problems.every(({ field }) => field in emptyDraft);
 }
 
 /** A few prompts that the model can paint, from the words its card lists. */

@@ -20,6 +20,8 @@ await runService(async ({ projectId, host, modelFolder, ports }) => {
 /** Puts the model's card where functions and the studio look for it, and names it as the one whose limits hold. */
 async function publishModelCard(projectId, modelFolder) {
     const card = readModelCard(modelFolder);
+    // A person's FIREPOD_MODEL names a folder; to the functions it is the id of a published card.
+    delete process.env['FIREPOD_MODEL'];
     if (card === undefined)
         return;
     process.env['FIREPOD_MODEL'] = card.id;
