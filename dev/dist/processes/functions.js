@@ -3,19 +3,28 @@ import { FUNCTIONS_REGION, modelCardPath, publishedModelCard, WEBHOOK_FUNCTION }
 import { startFunctionsHost } from '@firepod/local-firebase';
 import { deleteApp, initializeApp } from 'firebase-admin/app';
 import { getFirestore } from 'firebase-admin/firestore';
+import { startCloudScheduler } from '../cloud-scheduler.js';
 import { createConsoleLogger } from '../console-logger.js';
 import { readModelCard } from '../model-card-file.js';
 import { runService } from './run-service.js';
 await runService(async ({ projectId, host, modelFolder, ports }) => {
+    const logger = createConsoleLogger();
     const functions = await import('@firepod/functions');
     const [functionsHost] = await Promise.all([
-        startFunctionsHost({ projectId, host, port: ports.functions, functions, logger: createConsoleLogger() }),
+        startFunctionsHost({ projectId, host, port: ports.functions, functions, logger }),
         publishModelCard(projectId, modelFolder),
     ]);
     // Only now is the port known; functions read their parameters inside handlers, so they see it.
     const path = `${projectId}/${FUNCTIONS_REGION}/${WEBHOOK_FUNCTION}`;
     process.env['FIREPOD_WEBHOOK_URL'] = `http://${host}:${functionsHost.port}/${path}`;
-    return { ports: { functions: functionsHost.port }, close: () => functionsHost.close() };
+    const scheduler = startCloudScheduler(functionsHost.hosted, logger);
+    return {
+        ports: { functions: functionsHost.port },
+        close: async () => {
+            scheduler.close();
+            await functionsHost.close();
+        },
+    };
 });
 /** Puts the model's card where functions and the studio look for it, and names it as the one whose limits hold. */
 async function publishModelCard(projectId, modelFolder) {
