@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { EndpointHealth, JobPolicy } from '../job-status.ts';
 import { isTerminalStatus } from '../job-status.ts';
+import { MAX_RUN_BYTES, MAX_RUNSYNC_BYTES } from '../payload-limits.ts';
 import { envelopeOf } from './envelope.ts';
 import type { HeldPolls } from './held-polls.ts';
 import { type Exchange, RefusedRequest } from './http-server.ts';
@@ -14,10 +15,6 @@ export interface ClientApiContext {
   endings: HeldPolls;
   health(): EndpointHealth;
 }
-
-/** RunPod's payload limits in bytes. */
-const MAX_RUN_BODY_BYTES = 10_000_000;
-const MAX_RUNSYNC_BODY_BYTES = 20_000_000;
 
 const WAIT_BOUNDS_MS = { min: 1_000, max: 300_000 };
 const DEFAULT_WAIT_MS = 90_000;
@@ -68,14 +65,14 @@ export async function handleClientCall(
 }
 
 async function run(context: ClientApiContext, exchange: Exchange): Promise<void> {
-  const submission = await readSubmission(exchange, MAX_RUN_BODY_BYTES);
+  const submission = await readSubmission(exchange, MAX_RUN_BYTES);
   const job = context.queue.submit({ ...submission, id: `${randomUUID()}-e1`, kind: 'run' });
   await exchange.reply(200, { id: job.id, status: 'IN_QUEUE' });
 }
 
 async function runSync(context: ClientApiContext, exchange: Exchange): Promise<void> {
   const waitMs = readWait(exchange);
-  const submission = await readSubmission(exchange, MAX_RUNSYNC_BODY_BYTES);
+  const submission = await readSubmission(exchange, MAX_RUNSYNC_BYTES);
   const job = context.queue.submit({ ...submission, id: `sync-${randomUUID()}-e1`, kind: 'runsync' });
   await context.endings.hold(() => (isTerminalStatus(job.status) ? true : undefined), {
     holdMs: waitMs,

@@ -1,7 +1,7 @@
 /** A small JSON server on node:http that knows what held polls need: when the caller left, and whether it got the reply. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { RunpodError } from '../errors.ts';
+import { describeError, RunpodError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 
 /** One request and its reply. */
@@ -54,15 +54,21 @@ export async function startHttpServer(options: {
   const { host, port, handle, logger } = options;
   const server = createServer((request, response) => {
     const exchange = createExchange(request, response);
-    handle(exchange).catch(async (thrown) => {
-      if (response.headersSent) response.destroy();
-      else if (thrown instanceof RefusedRequest)
-        await exchange.reply(thrown.status, { error: thrown.message });
-      else if (!exchange.callerGone.aborted) {
-        logger.error({ error: thrown, path: request.url }, 'The local RunPod failed to answer a request.');
-        await exchange.reply(500, { error: 'The local RunPod failed to answer; see its log.' });
+    handle(exchange).catch((thrown) => answerFailure(thrown, exchange));
+    async function answerFailure(thrown: unknown, { reply }: Exchange): Promise<void> {
+      if (response.headersSent) {
+        response.destroy();
+      } else if (thrown instanceof RefusedRequest) {
+        await reply(thrown.status, { error: thrown.message });
+      } else if (request.complete) {
+        logger.error(
+          { error: describeError(thrown), path: request.url },
+          'The local RunPod failed to answer a request.',
+        );
+        await reply(500, { error: 'The local RunPod failed to answer; see its log.' });
       }
-    });
+      // What is left is a caller that went away while it was sending: its own affair.
+    }
   });
   // Held polls and idle workers come back seconds apart: their connections are worth keeping.
   server.keepAliveTimeout = 65_000;

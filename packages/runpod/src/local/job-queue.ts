@@ -67,7 +67,7 @@ export interface JobQueueOptions {
 }
 
 /** Counts for /health and the supervisor. */
-export interface QueueCounts {
+interface QueueCounts {
   inQueue: number;
   inProgress: number;
   completed: number;

@@ -1,6 +1,7 @@
 /** The platform's side of the worker protocol: job-take, job-done, job-stop, ping. */
 import { type Clock, pause } from '../clock.ts';
 import type { Logger } from '../logger.ts';
+import { MAX_RUN_BYTES, MAX_RUNSYNC_BYTES } from '../payload-limits.ts';
 import { parseObject } from './client-api.ts';
 import type { HeldPolls } from './held-polls.ts';
 import { type Exchange, RefusedRequest } from './http-server.ts';
@@ -26,8 +27,8 @@ export interface WorkerApiContext {
  */
 const DRAINING_HOLD_MS = 500;
 
-/** RunPod's limits for a result in bytes, by the job's kind. */
-const MAX_RESULT_BYTES = { run: 10_000_000, runsync: 20_000_000 };
+/** By the job's kind. */
+const MAX_RESULT_BYTES = { run: MAX_RUN_BYTES, runsync: MAX_RUNSYNC_BYTES };
 
 /**
  * Answers `operation` of worker `workerId`.

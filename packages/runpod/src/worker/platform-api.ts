@@ -145,7 +145,7 @@ async function readPollReply(response: Response, clock: Clock): Promise<PollRepl
 }
 
 /** Platform templates hold a query already and are only appended to, so that their own bytes stay as they are. */
-export function withQuery(url: string, query: string): string {
+function withQuery(url: string, query: string): string {
   return `${url}${url.includes('?') ? '&' : '?'}${query}`;
 }
 

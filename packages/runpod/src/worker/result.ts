@@ -1,18 +1,14 @@
 /** Turns a job's outcome into the bytes that are posted: the error is always a string, the size is always checked. */
 import { describeError, RunpodError } from '../errors.ts';
+import { MAX_RUN_BYTES, MAX_RUNSYNC_BYTES } from '../payload-limits.ts';
 import { JobError } from './job.ts';
 
 /** How a handler ended. */
 export type Outcome = { output: unknown } | { thrown: unknown };
 
-/** RunPod's limit for the result of a /run job, in bytes; beyond it the platform answers 400 and the output is lost. */
-export const MAX_RUN_RESULT_BYTES = 10_000_000;
-/** The same for /runsync jobs, whose ids begin with `sync-`. */
-export const MAX_RUNSYNC_RESULT_BYTES = 20_000_000;
-
-/** The platform's limit for the result of this job in bytes. */
+/** The platform's limit for the result of this job in bytes; beyond it the platform answers 400 and the output is lost. */
 export function platformResultLimitBytes(jobId: string): number {
-  return jobId.startsWith('sync-') ? MAX_RUNSYNC_RESULT_BYTES : MAX_RUN_RESULT_BYTES;
+  return jobId.startsWith('sync-') ? MAX_RUNSYNC_BYTES : MAX_RUN_BYTES;
 }
 
 /** The body to post, and the code of the error in it when the job failed. */
@@ -49,7 +45,7 @@ export function encodeResult(
 }
 
 /** The code under which `thrown` is posted. */
-export function errorCodeOf(thrown: unknown): string {
+function errorCodeOf(thrown: unknown): string {
   return thrown instanceof JobError || thrown instanceof RunpodError ? thrown.code : 'handler_failed';
 }
 
