@@ -23,7 +23,7 @@ export type Account = {
   /** As `passwords.ts` encodes it; never sent to anybody. */
   passwordHash: string | null;
   passwordUpdatedAt: number | null;
-  /** Tokens of sign-ins before this second are revoked. */
+  /** Sessions that began before this second are revoked. Whole seconds, as in the cloud: one that began in it is not. */
   validSinceSeconds: number | null;
   disabled: boolean;
   createdAt: number;

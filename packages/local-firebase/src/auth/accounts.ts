@@ -7,11 +7,7 @@ export const accountsSchema = `
   CREATE TABLE IF NOT EXISTS accounts (
     local_id TEXT PRIMARY KEY, email TEXT UNIQUE, phone_number TEXT UNIQUE, record TEXT NOT NULL
   ) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS refresh_tokens (
-    token_hash TEXT PRIMARY KEY, local_id TEXT NOT NULL, session TEXT NOT NULL,
-    auth_time_seconds INTEGER NOT NULL, revoked INTEGER NOT NULL DEFAULT 0
-  ) WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS refresh_tokens_by_account ON refresh_tokens (local_id);
+  CREATE TABLE IF NOT EXISTS sessions (token_hash TEXT PRIMARY KEY, session TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID
 `;
 
@@ -40,15 +36,13 @@ export type AccountStore = {
   /** In the order of ids, those after `afterLocalId`. */
   list(afterLocalId: string, limit: number): Account[];
   saveSession(tokenHash: string, session: StoredSession): void;
-  findSession(tokenHash: string): (StoredSession & { revoked: boolean }) | null;
-  /** Ends the sessions that signed in up to that second. They stay known, because "revoked" and "never existed" are different errors. */
-  revokeSessions(localId: string, upToSeconds: number): void;
+  /** Sessions stay known when they are revoked and when their account is gone: each is an error of its own. */
+  findSession(tokenHash: string): StoredSession | null;
   setting(name: string): string | null;
   saveSetting(name: string, value: string): void;
 };
 
 type AccountRow = { record: string };
-type SessionRow = { session: string; revoked: number };
 
 /** Builds the store over an open database that has `accountsSchema`. */
 export function createAccountStore(database: SqliteDatabase): AccountStore {
@@ -68,14 +62,9 @@ export function createAccountStore(database: SqliteDatabase): AccountStore {
   );
   const remove = database.prepare<unknown[]>('DELETE FROM accounts WHERE local_id = ?');
   const insertSession = database.prepare<unknown[]>(
-    'INSERT INTO refresh_tokens (token_hash, local_id, session, auth_time_seconds) VALUES (?, ?, ?, ?)',
+    'INSERT INTO sessions (token_hash, session) VALUES (?, ?)',
   );
-  const oneSession = database.prepare<unknown[]>(
-    'SELECT session, revoked FROM refresh_tokens WHERE token_hash = ?',
-  );
-  const revoke = database.prepare<unknown[]>(
-    'UPDATE refresh_tokens SET revoked = 1 WHERE local_id = ? AND auth_time_seconds <= ?',
-  );
+  const oneSession = database.prepare<unknown[]>('SELECT session FROM sessions WHERE token_hash = ?');
   const oneSetting = database.prepare<unknown[]>('SELECT value FROM settings WHERE name = ?');
   const upsertSetting = database.prepare<unknown[]>(
     'INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
@@ -102,15 +91,11 @@ export function createAccountStore(database: SqliteDatabase): AccountStore {
       return rows.map((row) => JSON.parse(row.record) as Account);
     },
     saveSession(tokenHash, session) {
-      insertSession.run(tokenHash, session.localId, JSON.stringify(session), session.authTimeSeconds);
+      insertSession.run(tokenHash, JSON.stringify(session));
     },
     findSession(tokenHash) {
-      const row = oneSession.get(tokenHash) as SessionRow | undefined;
-      if (row === undefined) return null;
-      return { ...(JSON.parse(row.session) as StoredSession), revoked: row.revoked === 1 };
-    },
-    revokeSessions(localId, upToSeconds) {
-      revoke.run(localId, upToSeconds);
+      const row = oneSession.get(tokenHash) as { session: string } | undefined;
+      return row === undefined ? null : (JSON.parse(row.session) as StoredSession);
     },
     setting(name) {
       return (oneSetting.get(name) as { value: string } | undefined)?.value ?? null;

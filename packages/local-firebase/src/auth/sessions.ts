@@ -41,7 +41,7 @@ export function refreshSession(
   const account = accounts.find(session.localId);
   ensure(account !== null, 'USER_NOT_FOUND');
   ensure(!account.disabled, 'USER_DISABLED');
-  ensure(!session.revoked, 'TOKEN_EXPIRED');
+  ensure(session.authTimeSeconds >= (account.validSinceSeconds ?? 0), 'TOKEN_EXPIRED');
   accounts.save({ ...account, lastRefreshAt: clock() });
   return {
     localId: account.localId,

@@ -47,7 +47,8 @@ async function signUpByEmail(service: AuthService, fields: RequestFields): Promi
     displayName: fields.text('displayName') ?? account.displayName,
     passwordHash,
     passwordUpdatedAt: service.clock(),
-    validSinceSeconds: service.nowSeconds(),
+    // An e-mail that is added ends no session; a new account has none.
+    validSinceSeconds: idToken === undefined ? service.nowSeconds() : account.validSinceSeconds,
   };
   return signUpAnswer(signedUp, startSession(service, signedUp, 'password'));
 }

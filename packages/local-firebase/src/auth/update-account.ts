@@ -37,10 +37,6 @@ export const updateAccount: Operation = async (service, fields, caller) => {
   const newCredentials = passwordHash !== undefined || newEmail;
   if (newCredentials) changed.validSinceSeconds = service.nowSeconds();
   service.accounts.save(changed);
-  const revokes = newCredentials || (caller.privileged && fields.integer('validSince') !== undefined);
-  if (revokes && changed.validSinceSeconds !== null) {
-    service.accounts.revokeSessions(changed.localId, changed.validSinceSeconds);
-  }
   const renewed = newCredentials && signInProvider !== undefined;
   const provider = passwordHash === undefined ? signInProvider : 'password';
   return {
