@@ -159,21 +159,35 @@ describe('documents', () => {
 });
 
 describe('transactions', () => {
-  test('contended increments all arrive', async () => {
+  test('contended increments take turns: all arrive and none has to run again', async () => {
     const reference = database.doc('transactions/counter');
     await reference.set({ n: 0 });
+    let attempts = 0;
     await Promise.all(
-      Array.from({ length: 4 }, () =>
-        database.runTransaction(
-          async (transaction) => {
-            const { n } = (await transaction.get(reference)).data() as { n: number };
-            transaction.update(reference, { n: n + 1 });
-          },
-          { maxAttempts: 20 },
-        ),
+      Array.from({ length: 10 }, () =>
+        database.runTransaction(async (transaction) => {
+          attempts++;
+          const { n } = (await transaction.get(reference)).data() as { n: number };
+          transaction.update(reference, { n: n + 1 });
+        }),
       ),
     );
-    expect((await reference.get()).get('n')).toBe(4);
+    expect((await reference.get()).get('n')).toBe(10);
+    expect(attempts).toBe(10);
+  });
+
+  test('two that wait for each other end, and both get through', async () => {
+    const [left, right] = [database.doc('transactions/left'), database.doc('transactions/right')];
+    await Promise.all([left.set({ n: 0 }), right.set({ n: 0 })]);
+    const increment = (first: typeof left, second: typeof left) =>
+      database.runTransaction(async (transaction) => {
+        const a = await transaction.get(first);
+        const b = await transaction.get(second);
+        transaction.update(first, { n: a.get('n') + 1 });
+        transaction.update(second, { n: b.get('n') + 1 });
+      });
+    await Promise.all([increment(left, right), increment(right, left)]);
+    expect([(await left.get()).get('n'), (await right.get()).get('n')]).toEqual([2, 2]);
   });
 
   test('a document that comes into a query while a transaction runs makes it run again', async () => {

@@ -24,6 +24,8 @@ export type Engine = {
   readMicros(): number;
   begin(options: TransactionOptions | undefined): Buffer;
   rollback(transactionId: Buffer): void;
+  /** Resolves when a transaction may read the documents without getting into the way of another; at once without one. */
+  takeTurn(transactionId: Buffer | undefined, documentNames: readonly string[]): Promise<void>;
   /** A document, remembered by the transaction if there is one. */
   read(name: string, transactionId?: Buffer): StoredDocument | undefined;
   /** A query's results, not projected, remembered by the transaction if there is one. */
@@ -73,6 +75,10 @@ export function createEngine(store: Store, clock: Clock): Engine {
       });
     },
     rollback: transactions.drop,
+    async takeTurn(transactionId, documentNames) {
+      if (transactionOf(transactionId) !== undefined)
+        await transactions.takeTurn(transactionId!, documentNames);
+    },
     read(name, transactionId) {
       const transaction = transactionOf(transactionId);
       const document = store.read(name);

@@ -66,10 +66,10 @@ function implementation(service: Service): grpc.UntypedServiceImplementation {
     };
   }
   for (const [name, method] of Object.entries(streamingMethods)) {
-    handlers[name] = (call: grpc.ServerWritableStream<object, object>) => {
+    handlers[name] = async (call: grpc.ServerWritableStream<object, object>) => {
       sendHeaders(call);
       try {
-        for (const response of method(service, callerOfCall(call), call.request)) call.write(response);
+        for (const response of await method(service, callerOfCall(call), call.request)) call.write(response);
         call.end();
       } catch (error) {
         call.emit('error', grpcErrorOf(service, error));

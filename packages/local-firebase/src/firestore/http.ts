@@ -40,13 +40,13 @@ export function createHttpTransport(service: Service): HttpTransport {
     }
     const json =
       clearDatabase(service, request.method, url.pathname) ??
-      answerRest(service, {
+      (await answerRest(service, {
         method: request.method ?? 'GET',
         path: url.pathname,
         parameters: url.searchParams,
         authorization: request.headers.authorization,
         body,
-      });
+      }));
     sendJson(response, 200, json);
   }
 
@@ -75,15 +75,17 @@ function allowOrigin(request: IncomingMessage, response: ServerResponse): void {
   response.setHeader('Vary', 'Origin');
 }
 
+/** A body that is too large is read to its end and dropped: the answer, and the next request, need the connection. */
 async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     sizeBytes += chunk.length;
-    if (sizeBytes > MAX_BODY_BYTES) {
-      throw invalidArgument(`Request payload size exceeds the limit: ${MAX_BODY_BYTES} bytes.`);
-    }
-    chunks.push(chunk);
+    if (sizeBytes <= MAX_BODY_BYTES) chunks.push(chunk);
+    else chunks.length = 0;
+  }
+  if (sizeBytes > MAX_BODY_BYTES) {
+    throw invalidArgument(`Request payload size exceeds the limit: ${MAX_BODY_BYTES} bytes.`);
   }
   return Buffer.concat(chunks).toString();
 }

@@ -88,12 +88,13 @@ export const unaryMethods: Record<string, Method<object>> = {
 };
 
 /** Methods that answer with a stream of messages. */
-export const streamingMethods: Record<string, Method<object[]>> = {
-  BatchGetDocuments(service, caller, request: BatchGetDocumentsRequest) {
+export const streamingMethods: Record<string, Method<Promise<object[]>>> = {
+  async BatchGetDocuments(service, caller, request: BatchGetDocumentsRequest) {
     service.guard.checkDatabase(request.database);
     const names = [...new Set(request.documents ?? [])];
     for (const name of names) service.guard.checkRead(caller, parseDocumentName(name).name);
     const { transaction, begun } = transactionFor(service, request);
+    await service.engine.takeTurn(transaction, names);
     const found = names.map((name) => ({ name, document: service.engine.read(name, transaction) }));
     const readTime = timestampFromMicros(service.engine.readMicros());
     const results = found.map(({ name, document }) =>
@@ -103,7 +104,7 @@ export const streamingMethods: Record<string, Method<object[]>> = {
     );
     return [...begun, ...results];
   },
-  RunQuery(service, caller, request: RunQueryRequest) {
+  async RunQuery(service, caller, request: RunQueryRequest) {
     checkExplain(request);
     const query = compiledQueryOf(request.parent, request.structuredQuery);
     service.guard.checkList(caller, query.scope);
@@ -113,7 +114,7 @@ export const streamingMethods: Record<string, Method<object[]>> = {
     const results = documents.map((document) => ({ document: toMessage(query.project(document)), readTime }));
     return [...begun, ...(results.length > 0 ? results : [{ readTime }])];
   },
-  RunAggregationQuery(service, caller, request: RunAggregationQueryRequest) {
+  async RunAggregationQuery(service, caller, request: RunAggregationQueryRequest) {
     checkExplain(request);
     const { structuredQuery, aggregations = [] } = request.structuredAggregationQuery ?? {};
     checkAggregations(aggregations);

@@ -125,6 +125,11 @@ describe('refusals', () => {
     expect({ httpStatus, ...json.error }).toMatchObject({ httpStatus: code, code, status });
   });
 
+  test('a body beyond the limit is refused and the server goes on', async () => {
+    const { json } = await request('POST', `${documents}:commit`, 'x'.repeat(17 * 1024 * 1024));
+    expect(json.error).toMatchObject({ code: 400, message: expect.stringContaining('exceeds the limit') });
+  });
+
   test('another project is named, not silently kept apart', async () => {
     const { json } = await request('GET', '/v1/projects/other/databases/(default)/documents/a/b');
     expect(json.error).toMatchObject({

@@ -34,15 +34,14 @@ const definitions = new Map(firestoreMethods().map((definition) => [definition.n
  *
  * @throws StatusError
  */
-export function answerRest(service: Service, request: RestRequest): unknown {
+export async function answerRest(service: Service, request: RestRequest): Promise<unknown> {
   const { name, message } = resolve(request);
   const definition = definitions.get(name)!;
   const caller = callerOf(request.authorization);
   const streaming = streamingMethods[name];
   if (streaming !== undefined) {
-    return streaming(service, caller, message).map((response) =>
-      messageToJson(definition.responseType, response),
-    );
+    const responses = await streaming(service, caller, message);
+    return responses.map((response) => messageToJson(definition.responseType, response));
   }
   return messageToJson(definition.responseType, unaryMethods[name]!(service, caller, message));
 }
