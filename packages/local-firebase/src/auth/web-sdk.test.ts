@@ -212,7 +212,7 @@ describe('Auth under the web SDK', () => {
     });
     await updateEmail(user, 'Lovelace@example.com');
     expect(user.email).toBe('lovelace@example.com');
-    expect((await getIdTokenResult(user, true)).claims.email).toBe('lovelace@example.com');
+    expect((await getIdTokenResult(user, true)).claims['email']).toBe('lovelace@example.com');
     await signInWithEmailAndPassword(connect(), 'lovelace@example.com', 'engine');
     await expect(signInWithEmailAndPassword(connect(), 'ada@example.com', 'engine')).rejects.toMatchObject({
       code: 'auth/invalid-credential',
