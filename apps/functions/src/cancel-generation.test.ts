@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { type LocalStack, startLocalStack, type TestUser } from '../test/local-stack.ts';
 import { submitTestGeneration, type TestGeneration } from '../test/test-generation.ts';
+import { dispatchJob } from './job-dispatch.ts';
 
 let stack: LocalStack;
 let user: TestUser;
@@ -71,22 +72,17 @@ test('a generation is cancelled although RunPod cannot be reached', async () => 
   expect(await cancel(generation)).toEqual({ cancelled: true, status: 'failed' });
 });
 
-test('a job that RunPod takes while its generation is being cancelled is cancelled, too', async () => {
+test('a job that RunPod takes after its generation was cancelled is cancelled, too', async () => {
   const generation = await submitTestGeneration(stack, user);
-  const { store, runpod } = stack.context();
-  const runpodId = (await generation.document())?.['job'].id;
-  // As if the function had died between RunPod's answer and its note of the id.
-  await stack.firestore.doc(generation.path).update({ job: null });
-  await stack.firestore.doc(`firepod_jobs/${generation.fileUid}`).update({ runpod_id: null });
   await cancel(generation);
-  expect((await runpod.status(runpodId)).status).toBe('IN_QUEUE');
-  const { decision } = await store.transition(generation, {
-    type: 'dispatched',
-    attempt: 1,
-    runpodId,
-    queueMs: 60_000,
-  });
-  expect(decision).toMatchObject({ kind: 'settled', after: { type: 'cancel-job', runpodId } });
+  const context = stack.context();
+  const queued = async () => (await context.runpod.health()).jobs.inQueue;
+  const before = await queued();
+  const run = vi.spyOn(context.runpod, 'run');
+  await dispatchJob(context, { ...generation, attempt: 1, input: { prompt: 'a red apple' } });
+  const { id } = await run.mock.results[0]!.value;
+  expect((await context.runpod.status(id)).status).toBe('CANCELLED');
+  expect(await queued()).toBe(before);
 });
 
 test("another user's generation is not found and goes on", async () => {
