@@ -2,7 +2,7 @@
 import type { StoredDocument } from './store.ts';
 
 /** Counted in encoded bytes; decoded objects take several times as much. */
-const MAX_ENCODED_BYTES = 16 * 1024 * 1024;
+const MAX_ENCODED_BYTES = 32 * 1024 * 1024;
 const ENTRY_OVERHEAD_BYTES = 100;
 
 export type DocumentCache = {

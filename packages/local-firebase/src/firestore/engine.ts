@@ -16,7 +16,7 @@ export type Change = {
   after: StoredDocument | undefined;
 };
 
-export type CommitListener = (changes: readonly Change[], commitMicros: number) => void;
+type CommitListener = (changes: readonly Change[], commitMicros: number) => void;
 
 export type Engine = {
   readonly store: Store;

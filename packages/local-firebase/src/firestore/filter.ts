@@ -6,7 +6,7 @@ import { invalidArgument } from './status.ts';
 import type { StoredDocument } from './store.ts';
 import { isNan, isNull } from './values.ts';
 
-export type Predicate = (document: StoredDocument) => boolean;
+type Predicate = (document: StoredDocument) => boolean;
 
 /** `inequalityFields` are those that the query sorts by even if it does not say so. */
 export type CompiledFilter = { matches: Predicate; inequalityFields: ReadonlySet<string> };

@@ -240,5 +240,17 @@ describe('resuming', () => {
     expect(transcript()).toEqual(reset);
   });
 
+  test('starts over when more was deleted since than is remembered', () => {
+    listen(1, things);
+    const resumeToken = tokenNow();
+    const names = Array.from({ length: 10_001 }, (_, n) => `${documents}/many/d${n}`);
+    engine.commit(names.map((name) => ({ update: { name, fields: {} } })));
+    engine.commit(names.map((name) => ({ delete: name })));
+    store.close();
+    open();
+    listen(1, things, { resumeToken });
+    expect(transcript()).toEqual(['ADD 1', 'RESET 1', 'CURRENT 1', 'NO_CHANGE']);
+  });
+
   const tokenOf = (epoch: string, version: string) => Buffer.from(`${epoch}:${version}`);
 });

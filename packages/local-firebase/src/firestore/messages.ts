@@ -62,7 +62,7 @@ export type TransactionOptions = {
 /** What reads may carry: at most one of the three. */
 export type Consistency = { transaction?: Buffer; newTransaction?: TransactionOptions; readTime?: Timestamp };
 
-export type FieldReference = { fieldPath: string };
+type FieldReference = { fieldPath: string };
 
 export type FieldOperator =
   | 'OPERATOR_UNSPECIFIED'
@@ -84,7 +84,7 @@ export type UnaryFilter = {
   op: 'OPERATOR_UNSPECIFIED' | 'IS_NAN' | 'IS_NULL' | 'IS_NOT_NAN' | 'IS_NOT_NULL';
 };
 
-export type CompositeFilter = { op: 'OPERATOR_UNSPECIFIED' | 'AND' | 'OR'; filters?: Filter[] };
+type CompositeFilter = { op: 'OPERATOR_UNSPECIFIED' | 'AND' | 'OR'; filters?: Filter[] };
 
 export type Filter = {
   compositeFilter?: CompositeFilter;

@@ -49,7 +49,7 @@ export function parseParent(name: string | undefined): ResourcePath {
 }
 
 /** @throws StatusError INVALID_ARGUMENT with the cloud's wording for reserved ids. */
-export function checkId(id: string, where: string): void {
+function checkId(id: string, where: string): void {
   if (id === '') throw invalidArgument(`Resource name "${where}" has an empty segment.`);
   if (id === '.' || id === '..' || (RESERVED_ID.test(id) && !NUMERIC_ID.test(id))) {
     throw invalidArgument(`Resource id "${id}" is invalid because it is reserved.`);

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import Database from 'libsql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createCollectionNames } from './collection-names.ts';
+import { createDocumentCache } from './document-cache.ts';
 import { createEngine, type Engine } from './engine.ts';
 import type { Filter, StructuredQuery, Value } from './messages.ts';
 import { compileQuery } from './query.ts';
@@ -218,13 +220,54 @@ test('no scan reads past what it looks for: SQLite plans each over an index', ()
       .all()
       .map((row) => (row as { detail: string }).detail)
       .join();
-  expect(plan("collection = x'61'")).toContain('USING INDEX documents_by_collection');
+  expect(plan("collection = x'61'")).toContain('USING COVERING INDEX documents_by_collection');
   expect(plan("collection_id = x'61' AND name > x'61' AND name < x'62'")).toContain('documents_by_group');
   expect(plan("name > x'61' AND name < x'62'")).toMatch(
     /SEARCH documents USING (COVERING )?INDEX sqlite_autoindex/,
   );
   expect(plan('version > 5')).toContain('documents_by_version');
   raw.close();
+});
+
+test('a collection that was queried keeps up with what is written, and with being forgotten', () => {
+  const query: StructuredQuery = { from: [{ collectionId: 'changing' }] };
+  const name = (id: string) => `${root}/changing/${id}`;
+  expect(run(query)).toEqual([]);
+  engine.commit([{ update: { name: name('a'), fields: {} } }, { update: { name: name('b'), fields: {} } }]);
+  engine.commit([{ delete: name('a') }, { update: { name: name('b'), fields: { n: toValue(1) } } }]);
+  expect(run(query).map(({ fields }) => fields)).toEqual([{ n: toValue(1) }]);
+  // A batch that fails leaves neither names nor documents behind.
+  const failing = () =>
+    engine.commit([
+      { update: { name: name('c'), fields: {} } },
+      { update: { name: name('d'), fields: {} }, currentDocument: { exists: true } },
+    ]);
+  expect(failing).toThrow('No document to update');
+  expect(idsOf(run(query))).toEqual(['b']);
+});
+
+test('what is kept in memory stays within its bounds and what was dropped is loaded again', () => {
+  let loads = 0;
+  const names = createCollectionNames((collection) => {
+    loads++;
+    return [1, 2, 3].map((n) => `${collection}/${n}`);
+  }, 6);
+  for (const collection of ['a', 'b', 'a', 'c', 'a', 'b']) expect([...names.of(collection)]).toHaveLength(3);
+  // a and b fit; c drops b, which was used longest ago; b is loaded again.
+  expect(loads).toBe(4);
+  const cache = createDocumentCache(1000);
+  const document = (id: number): StoredDocument => ({
+    name: String(id),
+    fields: {},
+    createMicros: 0,
+    updateMicros: 0,
+    version: 1,
+  });
+  for (let id = 0; id < 10; id++) {
+    cache.set(document(id), 100);
+    cache.get('0');
+  }
+  expect([0, 1, 9].map((id) => cache.get(String(id)) !== undefined)).toEqual([true, false, true]);
 });
 
 test('ids below a prefix come without a scan and without doubles, however names interleave', () => {

@@ -41,7 +41,7 @@ const HTTP_STATUSES: Partial<Record<StatusCode, number>> = {
 };
 
 /** The HTTP status that google.rpc.Code's documentation gives for a code. */
-export function httpStatusOf(status: StatusCode): number {
+function httpStatusOf(status: StatusCode): number {
   return HTTP_STATUSES[status] ?? 500;
 }
 

@@ -1,6 +1,7 @@
 /** The documents on disk: one libsql file, indexed by collection, with the versions that resume tokens need. */
 import { randomBytes } from 'node:crypto';
 import { openDatabase } from '../database.ts';
+import { createCollectionNames } from './collection-names.ts';
 import { createDocumentCache } from './document-cache.ts';
 import type { Document, Fields } from './messages.ts';
 import { compareUtf8, lastSegmentOf, parentOf } from './path.ts';
@@ -63,7 +64,7 @@ const SCHEMA = `
     update_micros INTEGER NOT NULL,
     version INTEGER NOT NULL
   );
-  CREATE INDEX IF NOT EXISTS documents_by_collection ON documents (collection);
+  CREATE INDEX IF NOT EXISTS documents_by_collection ON documents (collection, name);
   CREATE INDEX IF NOT EXISTS documents_by_group ON documents (collection_id, name);
   CREATE INDEX IF NOT EXISTS documents_by_version ON documents (version);
   CREATE TABLE IF NOT EXISTS removed_documents (name BLOB PRIMARY KEY, version INTEGER NOT NULL);
@@ -84,6 +85,7 @@ const VERSIONS_SKIPPED_AT_OPEN = 2 ** 20;
 
 /** How many deletions a resume token can see. Older tokens start over. */
 const REMOVED_DOCUMENTS_KEPT = 10_000;
+const COMMITS_BETWEEN_PRUNINGS = 1024;
 
 /**
  * @param file Created where there is none. One process at a time: opening it again ends the writes of whoever had it.
@@ -99,7 +101,7 @@ export function openStore(file: string): Store {
   const columns = 'name, fields, create_micros, update_micros, version';
   const statements = {
     read: prepare(`SELECT ${columns} FROM documents WHERE name = ?`),
-    collection: prepare(`SELECT ${columns} FROM documents WHERE collection = ?`),
+    collection: prepare('SELECT name FROM documents WHERE collection = ?'),
     group: prepare(`SELECT ${columns} FROM documents WHERE collection_id = ? AND name > ? AND name < ?`),
     range: prepare(`SELECT ${columns} FROM documents WHERE name > ? AND name < ?`),
     firstName: prepare('SELECT name FROM documents WHERE name >= ? AND name < ? ORDER BY name LIMIT 1'),
@@ -119,8 +121,11 @@ export function openStore(file: string): Store {
     gap: prepare('SELECT 1 FROM version_gaps WHERE after_version < ?1 AND before_version > ?1'),
   };
   const cache = createDocumentCache();
+  const names = createCollectionNames((collection) =>
+    (statements.collection.all([Buffer.from(collection)]) as [Buffer][]).map(([name]) => name.toString()),
+  );
   const opened = database.transaction(openHistory)();
-  let { version, commitMicros } = opened;
+  let { version, commitMicros, historyFrom } = opened;
 
   function openHistory(): { epoch: string; version: number; commitMicros: number; historyFrom: number } {
     const found = prepare('SELECT epoch, version, commit_micros, history_from FROM state').get() as
@@ -132,15 +137,23 @@ export function openStore(file: string): Store {
       return { epoch, version: 0, commitMicros: 0, historyFrom: 0 };
     }
     const [epoch, lastVersion, lastCommitMicros, lastHistoryFrom] = found;
+    const nextVersion = lastVersion + VERSIONS_SKIPPED_AT_OPEN;
+    database.prepare('INSERT OR REPLACE INTO version_gaps VALUES (?, ?)').run(lastVersion, nextVersion);
+    database.prepare('UPDATE state SET version = ?').run(nextVersion);
+    const historyFrom = pruneHistory(lastHistoryFrom);
+    return { epoch, version: nextVersion, commitMicros: lastCommitMicros, historyFrom };
+  }
+
+  /** Forgets the oldest deletions beyond the number kept. Returns the version that the history now reaches back to. */
+  function pruneHistory(from: number): number {
     const cut = prepare('SELECT version FROM removed_documents ORDER BY version DESC LIMIT 1 OFFSET ?').get(
       REMOVED_DOCUMENTS_KEPT,
     ) as [number] | undefined;
-    const historyFrom = Math.max(lastHistoryFrom, cut?.[0] ?? 0);
-    const nextVersion = lastVersion + VERSIONS_SKIPPED_AT_OPEN;
-    database.prepare('DELETE FROM removed_documents WHERE version <= ?').run(historyFrom);
-    database.prepare('INSERT OR REPLACE INTO version_gaps VALUES (?, ?)').run(lastVersion, nextVersion);
-    database.prepare('UPDATE state SET version = ?, history_from = ?').run(nextVersion, historyFrom);
-    return { epoch, version: nextVersion, commitMicros: lastCommitMicros, historyFrom };
+    if (cut === undefined) return from;
+    database.prepare('DELETE FROM removed_documents WHERE version <= ?').run(cut[0]);
+    database.prepare('DELETE FROM version_gaps WHERE before_version <= ?').run(cut[0]);
+    database.prepare('UPDATE state SET history_from = ?').run(cut[0]);
+    return cut[0];
   }
 
   type Row = [name: Buffer, fields: Buffer, createMicros: number, updateMicros: number, version: number];
@@ -158,33 +171,29 @@ export function openStore(file: string): Store {
   /** Bounds of the names below a prefix: "0" is the character after "/". */
   const below = (prefix: string): [Buffer, Buffer] => [Buffer.from(`${prefix}/`), Buffer.from(`${prefix}0`)];
 
-  function rowsOf(scope: Scope): Row[] {
-    switch (scope.kind) {
-      case 'collection':
-        return statements.collection.all([Buffer.from(scope.path)]) as Row[];
-      case 'group':
-        return statements.group.all(Buffer.from(scope.collectionId), ...below(scope.parent)) as Row[];
-      case 'descendants':
-      case 'children':
-        return statements.range.all(...below(scope.parent)) as Row[];
-    }
+  function read(name: string): StoredDocument | undefined {
+    const cached = cache.get(name);
+    if (cached !== undefined) return cached;
+    const row = statements.read.get([Buffer.from(name)]) as Row | undefined;
+    return row === undefined ? undefined : documentOf(row);
   }
 
   return {
     epoch: opened.epoch,
     version: () => version,
     commitMicros: () => commitMicros,
-    read(name) {
-      const cached = cache.get(name);
-      if (cached !== undefined) return cached;
-      const row = statements.read.get([Buffer.from(name)]) as Row | undefined;
-      return row === undefined ? undefined : documentOf(row);
-    },
+    read,
     *scan(scope) {
-      for (const row of rowsOf(scope)) {
-        if (scope.kind === 'children' && !isInScope(scope, row[0].toString())) continue;
-        yield documentOf(row);
+      if (scope.kind === 'collection') {
+        for (const name of names.of(scope.path)) yield read(name)!;
+        return;
       }
+      const rows = (
+        scope.kind === 'group'
+          ? statements.group.all(Buffer.from(scope.collectionId), ...below(scope.parent))
+          : statements.range.all(...below(scope.parent))
+      ) as Row[];
+      for (const row of rows) if (isInScope(scope, row[0].toString())) yield documentOf(row);
     },
     childIds(prefix) {
       const ids = new Set<string>();
@@ -228,17 +237,22 @@ export function openStore(file: string): Store {
         }
         // A newer opening has moved the version on: what this process has in memory is no longer what is stored.
         if (statements.state.run(newVersion, newCommitMicros, version).changes !== 1) throw takenOver(file);
+        if (newVersion % COMMITS_BETWEEN_PRUNINGS === 0) historyFrom = pruneHistory(historyFrom);
       })();
       for (const [name, document] of changes) {
-        if (document === undefined) cache.delete(name);
-        else cache.set(document, encoded.get(name)!.length);
+        if (document === undefined) {
+          cache.delete(name);
+          names.remove(name);
+        } else {
+          cache.set(document, encoded.get(name)!.length);
+          names.add(name);
+        }
       }
       version = newVersion;
       commitMicros = newCommitMicros;
     },
     changedSince(scope, since) {
-      if (since < opened.historyFrom || since > version || statements.gap.get(since) !== undefined)
-        return undefined;
+      if (since < historyFrom || since > version || statements.gap.get(since) !== undefined) return undefined;
       const names = (statements.changed.all(since) as [Buffer][]).map(([name]) => name.toString());
       return names.filter((name) => isInScope(scope, name));
     },
