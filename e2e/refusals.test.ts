@@ -1,6 +1,6 @@
 /** Each rule of the request table, broken, at the function's door and at the worker's. */
 import { connectClientApp } from '@firepod/dev';
-import { createRunpodClient, type RunpodClient } from '@firepod/runpod/client';
+import { createRunpodClient, parseJobError, type RunpodClient } from '@firepod/runpod/client';
 import { deleteApp } from 'firebase/app';
 import { signInAnonymously } from 'firebase/auth';
 import { collection, getDocs } from 'firebase/firestore';
@@ -80,7 +80,9 @@ describe('the worker', () => {
     const ids = { user_id: userId, file_uid: crypto.randomUUID() };
     const job = await runpod.runSync({ ...withPrompt(broken), ...ids }, { waitMs: 60_000 });
     expect(job.status).toBe('FAILED');
-    expectNamed(job.error ?? '', broken);
+    const { code, message } = parseJobError(job.error);
+    expect(code).toBe('invalid_argument');
+    expectNamed(message, broken);
   });
 
   test.each([
