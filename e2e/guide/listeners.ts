@@ -2,7 +2,7 @@
 import type { User } from 'firebase/auth';
 import { collection, type DocumentData, type Firestore, onSnapshot } from 'firebase/firestore';
 
-export interface Heard {
+interface Heard {
   /** Calls of the guide's "ready" branch: `[file_uid, image_urls | video_url]`. */
   ready: [string, unknown][];
   /** Every distinct state seen of each document, oldest first. */

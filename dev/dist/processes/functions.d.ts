@@ -1,8 +1,0 @@
-export interface FunctionsOptions {
-    projectId: string;
-    host: string;
-    modelFolder: string;
-    ports: {
-        functions: number;
-    };
-}
