@@ -29,7 +29,7 @@ describe('the environment', () => {
       mediaAccess: 'public',
       attemptsMax: 3,
       leaseSeconds: 30,
-      shutdownGraceSeconds: 25,
+      shutdownGraceSeconds: 5,
       engine: { engine: 'onnx', model: '/models/tiny-sdxl', threads: null },
       runpod: { workerId: 'pod-1', logLevel: 'INFO' },
     });

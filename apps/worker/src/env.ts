@@ -52,7 +52,7 @@ export const environmentSchema = z.object({
   FIREPOD_MEDIA_ACCESS: z.enum(['public', 'private'], 'should be public or private').default('public'),
   FIREPOD_MAX_ATTEMPTS: wholeNumber(1, 10).default(ATTEMPTS_MAX),
   FIREPOD_LEASE_SECONDS: wholeNumber(5, 600).default(LEASE_SECONDS),
-  FIREPOD_SHUTDOWN_GRACE_SECONDS: wholeNumber(0, 3600).default(25),
+  FIREPOD_SHUTDOWN_GRACE_SECONDS: wholeNumber(0, 3600).default(5),
   FIREPOD_ENGINE: z.enum(['onnx'], 'should be onnx, the one engine that there is').default('onnx'),
   FIREPOD_MODEL: z.string('should be the folder of a model in the diffusers ONNX layout').min(1),
   FIREPOD_ENGINE_THREADS: wholeNumber(1, 256).optional(),

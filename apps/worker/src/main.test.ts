@@ -63,8 +63,8 @@ describe('the worker as a program', { timeout: 60_000 }, () => {
     return (await response.json()) as Record<string, unknown>;
   }
 
-  it('takes a job from RunPod and brings its picture to Storage and Firestore, then ends when it is told to', async () => {
-    const worker = startWorkerProgram();
+  it('takes a job from RunPod and brings its picture to Storage and Firestore, and gives the next back when it is told to end', async () => {
+    const worker = startWorkerProgram({ FIREPOD_SHUTDOWN_GRACE_SECONDS: '0' });
     const generation = newGeneration('first-picture', 'a red apple on a blue background, baroque');
     const document = await submit(firebase.firestore, generation);
     const job = await post('/runsync?wait=50000', { input: { ...generation.input, num_inference_steps: 4 } });
@@ -86,8 +86,7 @@ describe('the worker as a program', { timeout: 60_000 }, () => {
     const card = await firebase.firestore.doc('firepod_models/tiny-sdxl').get();
     expect(card.data()).toMatchObject({ tasks: ['text2img'], native_size: { width: 128, height: 128 } });
 
-    worker.child.kill('SIGTERM');
-    expect(await worker.exitCode).toBe(0);
+    await givesBackWhenToldToEnd(worker);
     const lines = worker
       .output()
       .trimEnd()
@@ -98,8 +97,8 @@ describe('the worker as a program', { timeout: 60_000 }, () => {
     );
   });
 
-  it('gives its job back when it must end before the job does', async () => {
-    const worker = startWorkerProgram({ FIREPOD_SHUTDOWN_GRACE_SECONDS: '0' });
+  /** With no grace: the job that it has then must not be lost. */
+  async function givesBackWhenToldToEnd(worker: ReturnType<typeof startWorkerProgram>): Promise<void> {
     const generation = newGeneration('given-back');
     const document = await submit(firebase.firestore, generation);
     const { id } = await post('/run', {
@@ -121,6 +120,17 @@ describe('the worker as a program', { timeout: 60_000 }, () => {
       status: 'FAILED',
       error: expect.stringContaining('worker_shutdown'),
     });
+  }
+
+  it('takes its engine with it when it is killed', async () => {
+    const worker = startWorkerProgram();
+    const pid = await vi.waitFor(() => Number(/"enginePid":(\d+)/.exec(worker.output())![1]), {
+      timeout: 40_000,
+      interval: 50,
+    });
+    worker.child.kill('SIGKILL');
+    await worker.exitCode;
+    await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'), 10_000);
   });
 
   it('does not take a job when its model cannot be loaded', async () => {

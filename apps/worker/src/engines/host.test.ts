@@ -1,5 +1,5 @@
 import type { ResolvedImageRequest } from '@firepod/contract';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { createCollectingLogger } from '../../testing/collecting-logger.ts';
 import { EngineCrashedError } from '../errors.ts';
 import type { EngineProgress } from './engine.ts';
@@ -33,22 +33,30 @@ function isRunning(pid: number): boolean {
 }
 
 describe('an engine in a child process', () => {
-  let host: EngineHost;
-  const logger = createCollectingLogger();
-  afterEach(() => host.close());
+  // One for all, because a process starts slowly; tests with settings of their own start another.
+  const host = start();
+  const others: EngineHost[] = [];
+  afterEach(async () => {
+    for (const other of others.splice(0)) await other.close();
+  });
+  afterAll(() => host.close());
 
   function start(model = 'fixture', abortGraceMs = 5000): EngineHost {
-    host = startEngineHost({
+    return startEngineHost({
       program: new URL('../../testing/fixture-engine-child.ts', import.meta.url),
       settings: { engine: 'onnx', model, threads: 1 },
       abortGraceMs,
-      logger,
+      logger: createCollectingLogger(),
     });
-    return host;
+  }
+
+  function startOther(model?: string, abortGraceMs?: number): EngineHost {
+    const other = start(model, abortGraceMs);
+    others.push(other);
+    return other;
   }
 
   it('describes its model and generates, with progress on the way', async () => {
-    start();
     expect((await host.describe()).card.id).toBe('fixture');
     const progress: EngineProgress[] = [];
     const result = await host.generate(request('a fox'), {
@@ -62,7 +70,6 @@ describe('an engine in a child process', () => {
   });
 
   it('makes one generation after the other when asked for two at once', async () => {
-    start();
     const order: string[] = [];
     await Promise.all(
       ['first', 'second'].map((name) =>
@@ -73,7 +80,6 @@ describe('an engine in a child process', () => {
   });
 
   it('stops between two steps, keeps its process, and generates again', async () => {
-    start();
     const stop = new AbortController();
     const reason = new Error('cancelled');
     const steps: number[] = [];
@@ -92,25 +98,24 @@ describe('an engine in a child process', () => {
   });
 
   it('kills a process that does not stop, and starts another', async () => {
-    start('fixture', 100);
-    await host.describe();
-    const { pid } = host;
+    const stubborn = startOther('fixture', 100);
+    await stubborn.describe();
+    const { pid } = stubborn;
     const reason = new Error('cancelled');
-    const generation = host.generate(request('hangs'), {
+    const generation = stubborn.generate(request('hangs'), {
       signal: AbortSignal.timeout(200),
       onProgress: () => {},
     });
     await expect(generation).rejects.toThrow(/timeout/);
     expect(isRunning(pid!)).toBe(false);
-    await host.generate(request('a dog', 1), { signal: never, onProgress: () => {} });
-    expect(host.pid).not.toBe(pid);
+    await stubborn.generate(request('a dog', 1), { signal: never, onProgress: () => {} });
+    expect(stubborn.pid).not.toBe(pid);
     await expect(
-      host.generate(request('a dog'), { signal: AbortSignal.abort(reason), onProgress: () => {} }),
+      stubborn.generate(request('a dog'), { signal: AbortSignal.abort(reason), onProgress: () => {} }),
     ).rejects.toBe(reason);
   });
 
   it('reports a crash in the middle and is ready for the next attempt', async () => {
-    start();
     const generation = host.generate(request('a fox', 1000), {
       signal: never,
       onProgress: ({ step }) => step === 2 && process.kill(host.pid!, 'SIGKILL'),
@@ -124,14 +129,12 @@ describe('an engine in a child process', () => {
   });
 
   it('tells a lack of memory from other deaths', async () => {
-    start();
     await expect(
       host.generate(request('fills memory'), { signal: never, onProgress: () => {} }),
     ).rejects.toMatchObject({ code: 'out_of_memory' });
   });
 
   it('passes on the words of an error that is meant for users, and keeps others for the log', async () => {
-    start();
     const options = { signal: never, onProgress: () => {} };
     await expect(host.generate(request('refuses'), options)).rejects.toMatchObject({
       code: 'content_rejected',
@@ -145,17 +148,17 @@ describe('an engine in a child process', () => {
   });
 
   it('says why a model cannot be loaded, and leaves no process behind', async () => {
-    start('missing');
-    await expect(host.describe()).rejects.toMatchObject({ code: 'model_not_available' });
-    await host.close();
-    expect(host.pid).toBeUndefined();
+    const other = startOther('missing');
+    await expect(other.describe()).rejects.toMatchObject({ code: 'model_not_available' });
+    await other.close();
+    expect(other.pid).toBeUndefined();
   });
 
   it('ends its process when it is closed', async () => {
-    start();
-    await host.describe();
-    const pid = host.pid!;
-    await host.close();
+    const other = startOther();
+    await other.describe();
+    const pid = other.pid!;
+    await other.close();
     expect(isRunning(pid)).toBe(false);
   });
 });

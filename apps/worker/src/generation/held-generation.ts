@@ -11,6 +11,7 @@ import type { Logger } from '@firepod/runpod/worker';
 import type { Timestamp } from 'firebase-admin/firestore';
 import { WorkerError } from '../errors.ts';
 import { applyWrites, type GenerationDocuments, readGeneration, transition } from './documents.ts';
+import { firestoreFaultOf } from './firestore-error.ts';
 import { createProgressPace } from './progress-pace.ts';
 
 /** How an attempt to end the generation came out. `superseded`: it was ended or taken over by somebody else. */
@@ -45,9 +46,6 @@ export interface HoldOptions {
 
 /** The lease is renewed this often within its length, however quiet the engine is. */
 const RENEWALS_PER_LEASE = 3;
-
-const FAILED_PRECONDITION = 9;
-const NOT_FOUND = 5;
 
 /** Starts to keep the lease that a claim has just taken. */
 export async function holdGeneration(options: HoldOptions): Promise<HeldGeneration> {
@@ -121,8 +119,7 @@ export async function holdGeneration(options: HoldOptions): Promise<HeldGenerati
       const [result] = await batch.commit();
       lastWriteTime = result!.writeTime;
     } catch (error) {
-      const { code } = error as { code?: unknown };
-      if (code !== FAILED_PRECONDITION && code !== NOT_FOUND) throw error;
+      if (firestoreFaultOf(error) !== 'fenced') throw error;
       if (await look()) isNews = true;
     }
   }

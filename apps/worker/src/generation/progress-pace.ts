@@ -16,7 +16,7 @@ const CREDIT_MAX_MS = 4 * PROGRESS_AVERAGE_INTERVAL_MS;
 export function createProgressPace(startedAtMs: number): ProgressPace {
   let lastAtMs = startedAtMs;
   /** When the next write is due at one a second; time that passed unused is credit, up to a limit. */
-  let dueAtMs = startedAtMs + PROGRESS_AVERAGE_INTERVAL_MS;
+  let dueAtMs = startedAtMs + PROGRESS_MIN_INTERVAL_MS;
   return {
     nextAtMs: () => Math.max(lastAtMs + PROGRESS_MIN_INTERVAL_MS, dueAtMs),
     wrote(nowMs) {

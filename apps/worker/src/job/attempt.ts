@@ -3,6 +3,7 @@ import type { GenerationData, JobInput, Progress } from '@firepod/contract';
 import type { Logger } from '@firepod/runpod/worker';
 import type { Engine } from '../engines/engine.ts';
 import { describeThrown } from '../errors.ts';
+import { firestoreFaultOf } from '../generation/firestore-error.ts';
 import type { HeldGeneration } from '../generation/held-generation.ts';
 import type { MediaStore, StoredFile } from '../storage/media-store.ts';
 import { namedFiles, objectNames } from './encoded-images.ts';
@@ -63,7 +64,17 @@ export async function runAttempt(options: AttemptOptions): Promise<GenerationDat
   const urls = files.map((file) => file.url);
   const count = painting.encoded.images.length;
   const data = imageGenerationData(painting, { images: urls.slice(0, count), thumbnails: urls.slice(count) });
-  if ((await held.complete(data)) === 'written') return data;
+  try {
+    if ((await held.complete(data)) === 'written') return data;
+  } catch (error) {
+    if (firestoreFaultOf(error) === 'unavailable') {
+      // Whether it was written is not known, so the files must stay: RunPod's webhook finishes from the output.
+      logger.error({}, `The end could not be written, the output must do: ${describeThrown(error)}`);
+      return data;
+    }
+    await removeFiles(mediaStore, files, logger);
+    throw error;
+  }
   await removeFiles(mediaStore, files, logger);
   return null;
 }
