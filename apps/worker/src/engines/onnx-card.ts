@@ -12,18 +12,18 @@ const SDXL_NATIVE_PX = 1024;
 /** What this engine can do with the model; a card may promise less, never more. */
 export async function readOnnxCard(folder: string, config: StableDiffusionXlConfig): Promise<ModelCard> {
   const card = (await readCardFile(join(folder, 'model_card.json'))) ?? cardFromConfig(folder, config);
-  const schedulers = config.schedulers.filter(
-    (name) => card.schedulers.length === 0 || card.schedulers.includes(name),
-  );
-  const { scheduler } = card.defaults;
-  const knowsDefault = schedulers.some((name) => name === scheduler);
-  const defaultScheduler = knowsDefault ? scheduler : (config.defaultScheduler ?? schedulers[0]);
+  const offered = config.schedulers.filter((name) => card.schedulers.includes(name));
+  const schedulers = offered.length > 0 ? offered : config.schedulers;
+  const scheduler =
+    schedulers.find((name) => name === card.defaults.scheduler) ??
+    schedulers.find((name) => name === config.defaultScheduler) ??
+    schedulers[0];
   return {
     ...card,
     tasks: ['text2img'],
     size_multiple: leastCommonMultiple(card.size_multiple, config.sizeMultiple),
-    schedulers,
-    defaults: { ...card.defaults, ...(defaultScheduler ? { scheduler: defaultScheduler } : {}) },
+    schedulers: [...schedulers],
+    defaults: { ...card.defaults, ...(scheduler ? { scheduler } : {}) },
   };
 }
 

@@ -1,0 +1,91 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { StableDiffusionXlConfig } from '@firepod/diffusion';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { modelDigest } from './model-digest.ts';
+import { readOnnxCard } from './onnx-card.ts';
+
+const config: StableDiffusionXlConfig = {
+  vaeScaleFactor: 8,
+  latentChannels: 4,
+  sizeMultiple: 32,
+  nativeSize: 1024,
+  defaultScheduler: 'K_EULER',
+  schedulers: ['DDIM', 'K_EULER'],
+  predictionType: 'epsilon',
+  numTrainTimesteps: 1000,
+  forceZerosForEmptyPrompt: true,
+  maxPromptTokens: 77,
+};
+
+const card = {
+  id: 'tiny',
+  name: 'Tiny',
+  version: '2.0.0',
+  tasks: ['text2img', 'img2img'],
+  native_size: { width: 128, height: 128 },
+  size_multiple: 48,
+  defaults: { scheduler: 'PNDM', num_inference_steps: 12 },
+  schedulers: ['DDIM', 'PNDM'],
+  licence: 'MIT',
+};
+
+describe('a model folder', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'firepod-model-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  it('is described by its card, within what the engine can do with it', async () => {
+    writeFileSync(join(folder, 'model_card.json'), JSON.stringify(card));
+    expect(await readOnnxCard(folder, config)).toMatchObject({
+      id: 'tiny',
+      version: '2.0.0',
+      tasks: ['text2img'],
+      size_multiple: 96,
+      schedulers: ['DDIM'],
+      defaults: { scheduler: 'DDIM', num_inference_steps: 12 },
+    });
+  });
+
+  it('is described by its configuration where it has no card', async () => {
+    expect(await readOnnxCard(folder, config)).toMatchObject({
+      id: expect.stringMatching(/^firepod-model-/),
+      tasks: ['text2img'],
+      native_size: { width: 1024, height: 1024 },
+      size_multiple: 32,
+      schedulers: ['DDIM', 'K_EULER'],
+      defaults: { scheduler: 'K_EULER' },
+    });
+  });
+
+  it('is refused with a faulty card, whose fault the log tells', async () => {
+    writeFileSync(join(folder, 'model_card.json'), JSON.stringify({ ...card, tasks: [] }));
+    await expect(readOnnxCard(folder, config)).rejects.toMatchObject({
+      code: 'model_not_available',
+      cause: expect.objectContaining({ message: expect.stringContaining('tasks') }),
+    });
+  });
+
+  it('has the digest that sha256sum gives, whatever its card says', async () => {
+    mkdirSync(join(folder, 'unet'));
+    writeFileSync(join(folder, 'unet/model.onnx'), 'graph');
+    writeFileSync(join(folder, 'unet/model.onnx_data'), 'weights');
+    writeFileSync(join(folder, 'model_index.json'), '{}');
+    writeFileSync(join(folder, 'README.md'), 'read me');
+    const digest = await modelDigest(folder);
+    const names = 'model_index.json unet/model.onnx unet/model.onnx_data';
+    const expected = execFileSync('sh', ['-c', `sha256sum ${names} | sha256sum | cut -c1-64`], {
+      cwd: folder,
+    });
+    expect(digest).toBe(expected.toString().trim());
+
+    writeFileSync(join(folder, 'model_card.json'), '{}');
+    expect(await modelDigest(folder)).toBe(digest);
+    writeFileSync(join(folder, 'unet/model.onnx_data'), 'other weights');
+    expect(await modelDigest(folder)).not.toBe(digest);
+  });
+});
