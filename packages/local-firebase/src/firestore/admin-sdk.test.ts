@@ -14,6 +14,9 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTemporaryServer, type TemporaryServer } from './temporary-server.ts';
 
+/** Long enough for a busy machine: waiting ends as soon as it may. */
+const SOON = { timeout: 10_000, interval: 10 };
+
 let server: TemporaryServer;
 let database: Firestore;
 
@@ -370,14 +373,14 @@ describe('listeners', () => {
           .join(', '),
       );
     });
-    await expect.poll(() => seen).toEqual(['added a']);
+    await expect.poll(() => seen, SOON).toEqual(['added a']);
     await list.doc('b').set({ n: 2 });
     await list.doc('a').update({ n: 3 });
     const batch = database.batch();
     batch.update(list.doc('a'), { n: 10 });
     batch.delete(list.doc('b'));
     await batch.commit();
-    await expect.poll(() => seen).toEqual(['added a', 'added b', 'modified a', 'removed a, removed b']);
+    await expect.poll(() => seen, SOON).toEqual(['added a', 'added b', 'modified a', 'removed a, removed b']);
     stop();
   });
 
@@ -391,11 +394,11 @@ describe('listeners', () => {
       .onSnapshot((snapshot) => {
         seen.push(snapshot.docs.map(({ id }) => id));
       });
-    await expect.poll(() => seen).toEqual([['d1', 'd2']]);
+    await expect.poll(() => seen, SOON).toEqual([['d1', 'd2']]);
     await list.doc('d0').set({ n: 0 });
     await list.doc('d1').delete();
     await expect
-      .poll(() => seen)
+      .poll(() => seen, SOON)
       .toEqual([
         ['d1', 'd2'],
         ['d0', 'd1'],

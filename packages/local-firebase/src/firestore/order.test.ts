@@ -83,7 +83,7 @@ describe('the order of values', () => {
         expect(compareValues(middle, high)).toBeLessThanOrEqual(0);
         expect(compareValues(low, high)).toBeLessThanOrEqual(0);
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     );
   });
 
@@ -167,7 +167,7 @@ describe('the order of strings and names', () => {
       fc.property(text, text, (a, b) => {
         expect(compareUtf8(a, b)).toBe(Buffer.compare(Buffer.from(a), Buffer.from(b)));
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     );
   });
 

@@ -5,6 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createPathAccess } from '../path-access.ts';
 import { startTemporaryServer, type TemporaryServer } from './temporary-server.ts';
 
+/** Long enough for a busy machine: waiting ends as soon as it may. */
+const SOON = { timeout: 10_000, interval: 10 };
+
 let server: TemporaryServer;
 let database: string;
 
@@ -131,7 +134,10 @@ describe('the channel', () => {
     expect(await channel.open(addTarget('open'))).toEqual([[0, ['c', channel.id, '', 8, 14, 30_000]]]);
     const back = await channel.listen(0);
     await expect
-      .poll(() => messagesOf(back).some((message) => message.targetChange?.targetChangeType === 'CURRENT'))
+      .poll(
+        () => messagesOf(back).some((message) => message.targetChange?.targetChangeType === 'CURRENT'),
+        SOON,
+      )
       .toBe(true);
     expect(back.arrays.map(([id]) => id)).toEqual(back.arrays.map((_, index) => index + 1));
     back.cut();
@@ -141,9 +147,9 @@ describe('the channel', () => {
     const channel = new Channel('Write');
     await channel.open({ database });
     const first = await channel.listen(0);
-    await expect.poll(() => first.arrays.length).toBe(1);
+    await expect.poll(() => first.arrays.length, SOON).toBe(1);
     const second = await channel.listen(1);
-    await expect.poll(() => messagesOf(second)).toEqual(['noop']);
+    await expect.poll(() => messagesOf(second), SOON).toEqual(['noop']);
     second.cut();
   });
 
@@ -151,12 +157,12 @@ describe('the channel', () => {
     const channel = new Channel('Write');
     await channel.open({ database });
     const first = await channel.listen(0, false);
-    await expect.poll(() => first.isEnded).toBe(true);
+    await expect.poll(() => first.isEnded, SOON).toBe(true);
     const last = first.arrays.at(-1)![0];
     const second = await channel.listen(last, false);
     expect(second.isEnded).toBe(false);
     await channel.post(1, [write('open/polled', 1)]);
-    await expect.poll(() => second.isEnded).toBe(true);
+    await expect.poll(() => second.isEnded, SOON).toBe(true);
     expect(messagesOf(second)[0]).toMatchObject({ writeResults: [{}] });
   });
 
@@ -164,13 +170,13 @@ describe('the channel', () => {
     const channel = new Channel('Write');
     await channel.open({ database });
     const first = await channel.listen(0);
-    await expect.poll(() => first.arrays.length).toBe(1);
+    await expect.poll(() => first.arrays.length, SOON).toBe(1);
     await channel.post(1, [write('open/again', 1)]);
-    await expect.poll(() => first.arrays.length).toBe(2);
+    await expect.poll(() => first.arrays.length, SOON).toBe(2);
     first.cut();
     await channel.post(2, [write('open/again', 2)]);
     const second = await channel.listen(1);
-    await expect.poll(() => second.arrays.map(([id]) => id)).toEqual([2, 3]);
+    await expect.poll(() => second.arrays.map(([id]) => id), SOON).toEqual([2, 3]);
     expect(messagesOf(second).every((message) => message.writeResults.length === 1)).toBe(true);
     second.cut();
   });
@@ -208,7 +214,7 @@ describe('the channel', () => {
     await channel.open({ database });
     await channel.post(1, [write('closed/a', 1)]);
     const back = await channel.listen(0);
-    await expect.poll(() => back.isEnded).toBe(true);
+    await expect.poll(() => back.isEnded, SOON).toBe(true);
     expect(messagesOf(back).at(-1)).toMatchObject({ error: { code: 403, status: 'PERMISSION_DENIED' } });
     expect((await channel.post(2, [])).status).toBe(400);
   });
@@ -226,7 +232,7 @@ describe('the channel', () => {
     const channel = new Channel('Listen');
     await channel.open(addTarget('open'));
     const back = await channel.listen(0);
-    await expect.poll(() => back.arrays.length).toBeGreaterThan(2);
+    await expect.poll(() => back.arrays.length, SOON).toBeGreaterThan(2);
     const pad = 'x'.repeat(600_000);
     for (const id of ['large1', 'large2', 'large3']) {
       await fetch(`http://${server.host}:${server.port}/v1/${database}/documents/open/${id}`, {
@@ -234,10 +240,10 @@ describe('the channel', () => {
         body: JSON.stringify({ fields: { pad: { stringValue: pad } } }),
       });
     }
-    await expect.poll(() => back.isEnded).toBe(true);
+    await expect.poll(() => back.isEnded, SOON).toBe(true);
     const last = back.arrays.at(-1)![0];
     const next = await channel.listen(last);
-    await expect.poll(() => next.arrays.length).toBeGreaterThan(0);
+    await expect.poll(() => next.arrays.length, SOON).toBeGreaterThan(0);
     expect(next.arrays[0]![0]).toBe(last + 1);
     next.cut();
   });
@@ -262,7 +268,7 @@ describe('nonsense', () => {
     const [frame] = parseFrames(await response.text()) as [[[number, string[]]]];
     channel.id = frame[0][1][1]!;
     const back = await channel.listen(0);
-    await expect.poll(() => messagesOf(back).at(-1)?.error?.status).toBe('INVALID_ARGUMENT');
+    await expect.poll(() => messagesOf(back).at(-1)?.error?.status, SOON).toBe('INVALID_ARGUMENT');
   });
 
   test('another wire version and other paths are refused', async () => {
