@@ -1,8 +1,10 @@
 /** The worker's program: reads the environment, starts the worker, and ends it when it is told to. */
 import { createPlatformLogger } from '@firepod/runpod/worker';
+import { programBeside } from './child-program.ts';
+import { ENGINE_ABORT_GRACE_MS, startEngineHost } from './engines/host.ts';
 import { readEnvironment } from './env.ts';
 import { describeThrown } from './errors.ts';
-import { type FirepodWorker, startFirepodWorker } from './worker.ts';
+import type { FirepodWorker } from './worker.ts';
 
 const write = (line: string) => process.stdout.write(line);
 
@@ -19,7 +21,15 @@ async function main(): Promise<void> {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  worker = await startFirepodWorker(environment, logger);
+  const engine = startEngineHost({
+    program: programBeside(import.meta.url, './engines/child'),
+    settings: environment.engine,
+    abortGraceMs: ENGINE_ABORT_GRACE_MS,
+    logger,
+  });
+  // A cold start counts: the engine loads its model in its own process while this one loads Firebase's SDK.
+  const { startFirepodWorker } = await import('./worker.ts');
+  worker = await startFirepodWorker(environment, engine, logger);
   await worker.stopped;
 }
 

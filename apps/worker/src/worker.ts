@@ -1,8 +1,8 @@
-/** Puts the worker together: engine, Firebase, bucket and job handler around RunPod's loop. */
+/** Puts the worker together: an engine, Firebase, bucket and job handler around RunPod's loop. */
 import { DEFAULT_POLICY } from '@firepod/contract';
 import { type Logger, startWorker } from '@firepod/runpod/worker';
-import { programBeside } from './child-program.ts';
-import { startEngineHost } from './engines/host.ts';
+import type { Engine } from './engines/engine.ts';
+import { ENGINE_ABORT_GRACE_MS } from './engines/host.ts';
 import type { Environment } from './env.ts';
 import { connectFirebase } from './firebase.ts';
 import { createJobHandler } from './job/job-handler.ts';
@@ -17,30 +17,26 @@ export interface FirepodWorker {
   shutdown(graceSeconds: number): void;
 }
 
-/** How long an engine may go on after it was told to stop, before its process is killed. */
-const ENGINE_ABORT_GRACE_MS = 5000;
-
 /** After an abort: the engine's grace, and time to write what became of the job. */
 const JOB_ABORT_GRACE_MS = ENGINE_ABORT_GRACE_MS + 5000;
 
 /**
- * Loads the model, then takes jobs: a worker that cannot paint must not take one.
+ * Takes jobs when the engine has its model: a worker that cannot paint must not take one. The worker closes the engine
+ * in the end, also when it cannot start.
  * @throws WorkerError when the model cannot be loaded
  */
-export async function startFirepodWorker(environment: Environment, logger: Logger): Promise<FirepodWorker> {
+export async function startFirepodWorker(
+  environment: Environment,
+  engine: Engine,
+  logger: Logger,
+): Promise<FirepodWorker> {
   const { serviceAccount, bucket, mediaAccess, storageEmulatorHost, attemptsMax, leaseSeconds } = environment;
-  const engine = startEngineHost({
-    program: programBeside(import.meta.url, './engines/child'),
-    settings: environment.engine,
-    abortGraceMs: ENGINE_ABORT_GRACE_MS,
-    logger,
-  });
   const firebase = connectFirebase(serviceAccount, bucket);
   const close = async () => {
     await Promise.all([engine.close(), firebase.close()]);
   };
   try {
-    const { card } = await engine.describe();
+    const [{ card }] = await Promise.all([engine.describe(), firebase.warmUp(logger)]);
     void publishModelCard(firebase.firestore, card, logger);
   } catch (error) {
     await close();

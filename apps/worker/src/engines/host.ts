@@ -10,6 +10,9 @@ import type { Engine } from './engine.ts';
 const RESTART_MIN_MS = 500;
 const RESTART_MAX_MS = 30_000;
 
+/** How long the worker lets an aborted generation go on before its process is killed. */
+export const ENGINE_ABORT_GRACE_MS = 5000;
+
 /** How long a process that was asked to leave may take. */
 const RELEASE_GRACE_MS = 5000;
 
