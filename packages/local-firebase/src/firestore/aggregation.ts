@@ -1,4 +1,5 @@
 /** Count, sum and average over the results of a query. */
+import { fieldPathOf } from './field-path.ts';
 import { valueAt } from './filter.ts';
 import type { Aggregation, Fields, Value } from './messages.ts';
 import { invalidArgument } from './status.ts';
@@ -49,11 +50,12 @@ function aggregateOf({ count, sum, avg }: Aggregation, documents: readonly Store
     }
     return { integerValue: String(Math.min(upTo, documents.length)) };
   }
-  const field = sum?.field ?? avg?.field;
-  if (field === undefined)
+  if (sum === undefined && avg === undefined) {
     throw invalidArgument('An aggregation has no operator: expected count, sum or avg.');
+  }
+  const fieldPath = fieldPathOf((sum ?? avg)?.field);
   const numbers = documents
-    .map((document) => valueAt(document, field.fieldPath))
+    .map((document) => valueAt(document, fieldPath))
     .filter((value) => value !== undefined)
     .filter(isNumber);
   if (sum !== undefined) return sumOf(numbers);

@@ -1,5 +1,5 @@
 /** Field paths: a.`b.c`.d as the wire writes them, and reading and writing what they point at. */
-import type { Fields, Value } from './messages.ts';
+import type { FieldReference, Fields, Value } from './messages.ts';
 import { invalidArgument } from './status.ts';
 
 /** The pseudo field that is the document's own name. */
@@ -16,13 +16,24 @@ const PARSED_LIMIT = 10_000;
  *
  * @throws StatusError INVALID_ARGUMENT when the text is no field path.
  */
-export function parseFieldPath(text: string): readonly string[] {
+export function parseFieldPath(text = ''): readonly string[] {
   const known = parsed.get(text);
   if (known !== undefined) return known;
   const segments = splitSegments(text);
   if (parsed.size >= PARSED_LIMIT) parsed.clear();
   parsed.set(text, segments);
   return segments;
+}
+
+/**
+ * The path of the field that a request refers to, the document's name included.
+ *
+ * @throws StatusError INVALID_ARGUMENT when it refers to none.
+ */
+export function fieldPathOf(reference: FieldReference | undefined): string {
+  const fieldPath = reference?.fieldPath ?? '';
+  if (fieldPath !== NAME_FIELD) parseFieldPath(fieldPath);
+  return fieldPath;
 }
 
 function splitSegments(text: string): string[] {

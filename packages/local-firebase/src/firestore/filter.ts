@@ -1,5 +1,5 @@
 /** Filters of a structured query, checked and turned into a predicate over documents. */
-import { getField, NAME_FIELD, parseFieldPath } from './field-path.ts';
+import { fieldPathOf, getField, NAME_FIELD, parseFieldPath } from './field-path.ts';
 import type { FieldFilter, FieldOperator, Filter, UnaryFilter, Value } from './messages.ts';
 import { areEqual, compareValues, typeOrder } from './order.ts';
 import { invalidArgument } from './status.ts';
@@ -15,7 +15,7 @@ export type CompiledFilter = { matches: Predicate; inequalityFields: ReadonlySet
 const MAX_DISJUNCTIONS = 30;
 const MAX_NOT_IN_VALUES = 10;
 
-const INEQUALITIES: ReadonlySet<FieldOperator> = new Set([
+const INEQUALITIES: ReadonlySet<FieldOperator | undefined> = new Set([
   'LESS_THAN',
   'LESS_THAN_OR_EQUAL',
   'GREATER_THAN',
@@ -60,13 +60,13 @@ export function compileFilter(filter: Filter | undefined): CompiledFilter {
       throw invalidArgument(`Composite filter operator ${compositeFilter.op} is not AND or OR.`);
     }
     if (fieldFilter !== undefined) {
-      if (INEQUALITIES.has(fieldFilter.op)) inequalityFields.add(fieldFilter.field.fieldPath);
+      if (INEQUALITIES.has(fieldFilter.op)) inequalityFields.add(fieldPathOf(fieldFilter.field));
       if (fieldFilter.op === 'NOT_EQUAL' || fieldFilter.op === 'NOT_IN') negations.push(fieldFilter.op);
       return compileFieldFilter(fieldFilter);
     }
     if (unaryFilter !== undefined) {
       if (unaryFilter.op === 'IS_NOT_NAN' || unaryFilter.op === 'IS_NOT_NULL') {
-        inequalityFields.add(unaryFilter.field.fieldPath);
+        inequalityFields.add(fieldPathOf(unaryFilter.field));
       }
       return compileUnaryFilter(unaryFilter);
     }
@@ -83,7 +83,7 @@ function countAlternatives({ compositeFilter, fieldFilter }: Filter): number {
       : counts.reduce((product, count) => product * count, 1);
   }
   const isDisjunctive = fieldFilter?.op === 'IN' || fieldFilter?.op === 'ARRAY_CONTAINS_ANY';
-  return isDisjunctive ? Math.max(1, elementsOf(fieldFilter).length) : 1;
+  return isDisjunctive ? Math.max(1, arrayOf(fieldFilter.value).length) : 1;
 }
 
 function checkArrayContains(filters: Filter[]): void {
@@ -94,24 +94,24 @@ function checkArrayContains(filters: Filter[]): void {
 }
 
 function compileUnaryFilter({ field, op }: UnaryFilter): Predicate {
-  const tests: Partial<Record<UnaryFilter['op'], (value: Value) => boolean>> = {
+  const fieldPath = fieldPathOf(field);
+  const tests: Record<string, (value: Value) => boolean> = {
     IS_NULL: isNull,
     IS_NOT_NULL: (value) => !isNull(value),
     IS_NAN: isNan,
     IS_NOT_NAN: (value) => !isNan(value) && !isNull(value),
   };
-  const test = tests[op];
+  const test = tests[op ?? ''];
   if (test === undefined) throw invalidArgument(`Unary filter operator ${op} is not known.`);
   return (document) => {
-    const value = valueAt(document, field.fieldPath);
+    const value = valueAt(document, fieldPath);
     return value !== undefined && test(value);
   };
 }
 
 function compileFieldFilter(filter: FieldFilter): Predicate {
-  const test = fieldTest(filter);
-  const { fieldPath } = filter.field;
-  if (fieldPath !== NAME_FIELD) parseFieldPath(fieldPath);
+  const fieldPath = fieldPathOf(filter.field);
+  const test = fieldTest(filter, fieldPath);
   return (document) => {
     const value = valueAt(document, fieldPath);
     return value !== undefined && test(value);
@@ -119,9 +119,9 @@ function compileFieldFilter(filter: FieldFilter): Predicate {
 }
 
 /** Comparisons hold within one type only; null and NaN are found by their unary filters alone. */
-function fieldTest(filter: FieldFilter): (value: Value) => boolean {
-  const { field, op, value: operand } = filter;
-  if (operand === undefined) throw invalidArgument(`The filter on "${field.fieldPath}" has no value.`);
+function fieldTest(filter: FieldFilter, fieldPath: string): (value: Value) => boolean {
+  const { op, value: operand } = filter;
+  if (operand === undefined) throw invalidArgument(`The filter on "${fieldPath}" has no value.`);
   const type = typeOrder(operand);
   const compared = (holds: (order: number) => boolean) => (value: Value) =>
     typeOrder(value) === type && holds(compareValues(value, operand));
@@ -141,42 +141,40 @@ function fieldTest(filter: FieldFilter): (value: Value) => boolean {
     case 'ARRAY_CONTAINS':
       return (value) => arrayOf(value).some((element) => areEqual(element, operand));
     case 'IN': {
-      const candidates = checkedElements(filter).filter((element) => !isNull(element) && !isNan(element));
+      const candidates = checkedElements(op, operand).filter(
+        (element) => !isNull(element) && !isNan(element),
+      );
       return (value) => candidates.some((candidate) => areEqual(value, candidate));
     }
     case 'ARRAY_CONTAINS_ANY': {
-      const candidates = checkedElements(filter).filter((element) => !isNull(element) && !isNan(element));
+      const candidates = checkedElements(op, operand).filter(
+        (element) => !isNull(element) && !isNan(element),
+      );
       return (value) =>
         arrayOf(value).some((element) => candidates.some((candidate) => areEqual(element, candidate)));
     }
     case 'NOT_IN': {
-      const excluded = checkedElements(filter, MAX_NOT_IN_VALUES);
+      const excluded = checkedElements(op, operand, MAX_NOT_IN_VALUES);
       if (excluded.some(isNull)) return () => false;
       return (value) => !isNull(value) && !excluded.some((other) => areEqual(value, other));
     }
-    case 'OPERATOR_UNSPECIFIED':
-      throw invalidArgument(`The filter on "${field.fieldPath}" has no operator.`);
+    default:
+      throw invalidArgument(`The filter on "${fieldPath}" has no operator.`);
   }
 }
 
-function checkedElements(filter: FieldFilter, maximum = MAX_DISJUNCTIONS): Value[] {
-  if (!('arrayValue' in filter.value)) {
-    throw invalidArgument(`'${filter.op}' requires an array value for field "${filter.field.fieldPath}".`);
-  }
-  const elements = elementsOf(filter);
-  if (elements.length === 0) throw invalidArgument(`'${filter.op}' requires an non-empty ArrayValue.`);
+function checkedElements(operator: FieldOperator, operand: Value, maximum = MAX_DISJUNCTIONS): Value[] {
+  if (!('arrayValue' in operand)) throw invalidArgument(`'${operator}' requires an ArrayValue.`);
+  const elements = arrayOf(operand);
+  if (elements.length === 0) throw invalidArgument(`'${operator}' requires an non-empty ArrayValue.`);
   if (elements.length > maximum) {
     throw invalidArgument(
-      `'${filter.op}' supports up to ${maximum} comparison values. Received: ${elements.length}.`,
+      `'${operator}' supports up to ${maximum} comparison values. Received: ${elements.length}.`,
     );
   }
   return elements;
 }
 
-function elementsOf({ value }: FieldFilter): Value[] {
-  return value !== undefined ? arrayOf(value) : [];
-}
-
-function arrayOf(value: Value): Value[] {
-  return 'arrayValue' in value ? (value.arrayValue.values ?? []) : [];
+function arrayOf(value: Value | undefined): Value[] {
+  return value !== undefined && 'arrayValue' in value ? (value.arrayValue.values ?? []) : [];
 }

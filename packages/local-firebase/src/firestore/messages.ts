@@ -31,7 +31,7 @@ export type DocumentMask = { fieldPaths?: string[] };
 export type Precondition = { exists?: boolean; updateTime?: Timestamp };
 
 export type FieldTransform = {
-  fieldPath: string;
+  fieldPath?: string;
   setToServerValue?: 'SERVER_VALUE_UNSPECIFIED' | 'REQUEST_TIME';
   increment?: Value;
   maximum?: Value;
@@ -62,7 +62,7 @@ export type TransactionOptions = {
 /** What reads may carry: at most one of the three. */
 export type Consistency = { transaction?: Buffer; newTransaction?: TransactionOptions; readTime?: Timestamp };
 
-type FieldReference = { fieldPath: string };
+export type FieldReference = { fieldPath?: string };
 
 export type FieldOperator =
   | 'OPERATOR_UNSPECIFIED'
@@ -77,14 +77,14 @@ export type FieldOperator =
   | 'ARRAY_CONTAINS_ANY'
   | 'NOT_IN';
 
-export type FieldFilter = { field: FieldReference; op: FieldOperator; value: Value };
+export type FieldFilter = { field?: FieldReference; op?: FieldOperator; value?: Value };
 
 export type UnaryFilter = {
-  field: FieldReference;
-  op: 'OPERATOR_UNSPECIFIED' | 'IS_NAN' | 'IS_NULL' | 'IS_NOT_NAN' | 'IS_NOT_NULL';
+  field?: FieldReference;
+  op?: 'OPERATOR_UNSPECIFIED' | 'IS_NAN' | 'IS_NULL' | 'IS_NOT_NAN' | 'IS_NOT_NULL';
 };
 
-type CompositeFilter = { op: 'OPERATOR_UNSPECIFIED' | 'AND' | 'OR'; filters?: Filter[] };
+type CompositeFilter = { op?: 'OPERATOR_UNSPECIFIED' | 'AND' | 'OR'; filters?: Filter[] };
 
 export type Filter = {
   compositeFilter?: CompositeFilter;
@@ -93,7 +93,7 @@ export type Filter = {
 };
 
 export type Order = {
-  field: FieldReference;
+  field?: FieldReference;
   direction?: 'DIRECTION_UNSPECIFIED' | 'ASCENDING' | 'DESCENDING';
 };
 
@@ -113,8 +113,8 @@ export type StructuredQuery = {
 
 export type Aggregation = {
   count?: { upTo?: { value?: string } };
-  sum?: { field: FieldReference };
-  avg?: { field: FieldReference };
+  sum?: { field?: FieldReference };
+  avg?: { field?: FieldReference };
   alias?: string;
 };
 

@@ -1,5 +1,5 @@
 /** Compiles a structured query: where it looks, what matches, in which order, from where to where. */
-import { getField, NAME_FIELD, parseFieldPath, withField } from './field-path.ts';
+import { fieldPathOf, getField, NAME_FIELD, parseFieldPath, withField } from './field-path.ts';
 import { compileFilter, valueAt } from './filter.ts';
 import type { Cursor, Fields, Order, StructuredQuery } from './messages.ts';
 import { compareValues } from './order.ts';
@@ -91,8 +91,7 @@ function scopeOf(parent: string, { from = [] }: StructuredQuery): Scope {
 /** Fields with inequalities sort too, by name, in the direction of the last order given; the document's name comes last. */
 function sortKeysOf(orders: Order[], inequalityFields: ReadonlySet<string>): SortKey[] {
   const keys: SortKey[] = orders.map(({ field, direction }) => {
-    if (field.fieldPath !== NAME_FIELD) parseFieldPath(field.fieldPath);
-    return { fieldPath: field.fieldPath, sign: direction === 'DESCENDING' ? -1 : 1 };
+    return { fieldPath: fieldPathOf(field), sign: direction === 'DESCENDING' ? -1 : 1 };
   });
   const sign = keys.at(-1)?.sign ?? 1;
   for (const fieldPath of [...inequalityFields, NAME_FIELD].sort(nameFieldLast)) {
@@ -137,12 +136,10 @@ function boundary(
 function projection({ select }: StructuredQuery): (document: StoredDocument) => StoredDocument {
   const selected = select?.fields ?? [];
   if (selected.length === 0) return (document) => document;
+  const fieldPaths = selected.map(fieldPathOf);
   return (document) => ({
     ...document,
-    fields: pickFields(
-      document.fields,
-      selected.map(({ fieldPath }) => fieldPath),
-    ),
+    fields: pickFields(document.fields, fieldPaths),
   });
 }
 
