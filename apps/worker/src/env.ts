@@ -4,7 +4,7 @@ import { ATTEMPTS_MAX, LEASE_SECONDS } from '@firepod/contract';
 import { settingsFrom, type WorkerSettings } from '@firepod/runpod/worker';
 import { z } from 'zod';
 import type { EngineSettings } from './engines/engine.ts';
-import { WorkerError } from './errors.ts';
+import { describeThrown, WorkerError } from './errors.ts';
 import { parseServiceAccount, type ServiceAccount } from './service-account.ts';
 
 /** Whether files can be read by everybody who knows their name, or only by who has their token. */
@@ -94,7 +94,7 @@ function readRunpod(env: Record<string, string | undefined>, problems: string[])
   try {
     return settingsFrom(env);
   } catch (error) {
-    problems.push(error instanceof Error ? error.message.replace(/\.$/, '') : String(error));
+    problems.push(describeThrown(error).replace(/^This worker's environment is not usable: |\.$/g, ''));
     return undefined;
   }
 }

@@ -5,10 +5,10 @@ import type { Engine } from '../engines/engine.ts';
 import { describeThrown } from '../errors.ts';
 import { firestoreFaultOf } from '../generation/firestore-error.ts';
 import type { HeldGeneration } from '../generation/held-generation.ts';
-import type { MediaStore, StoredFile } from '../storage/media-store.ts';
+import type { MediaStore, StoredFile, WrittenObject } from '../storage/media-store.ts';
 import { namedFiles, objectNames } from './encoded-images.ts';
 import { imageGenerationData } from './generation-data.ts';
-import { paint } from './painting.ts';
+import { type Painting, paint } from './painting.ts';
 
 /** The input of a job whose results go to the cloud. */
 export type StoredJobInput = JobInput & { userId: string; fileUid: string };
@@ -29,38 +29,49 @@ export interface AttemptOptions {
 
 /**
  * @returns what the document now holds, or null when somebody else ended the generation first
- * @throws whatever stopped it; nothing of it is left in the bucket then, and the document is still open or not ours
+ * @throws whatever stopped it; nothing of it or of earlier attempts is left in the bucket then
  */
 export async function runAttempt(options: AttemptOptions): Promise<GenerationData | null> {
-  const { held, engine, mediaStore, input, seed, logger } = options;
+  const { held, mediaStore, input, logger } = options;
   const signal = AbortSignal.any([options.signal, held.lost]);
   let names: string[] = [];
-  let generations: ReadonlyMap<string, string> = new Map();
+  let leftBehind: ReadonlyMap<string, string> = new Map();
+  let data: GenerationData | null = null;
+  try {
+    const painting = await paint({
+      ...options,
+      signal,
+      onProgress(progress, preview) {
+        held.report(progress, preview);
+        options.onProgress(progress);
+      },
+      async prepare(request) {
+        names = objectNames(input.userId, input.fileUid, request);
+        // What a dead attempt left may be overwritten, what a later one writes may not: so ownership is asked for
+        // after this was read.
+        leftBehind = await mediaStore.readGenerations(names, signal);
+        if (!(await held.isStillOurs())) held.lost.throwIfAborted();
+      },
+    });
+    const files = await mediaStore.store(namedFiles(painting.encoded, names), {
+      generations: leftBehind,
+      isStillOurs: held.isStillOurs,
+      signal,
+    });
+    data = await complete(painting, files, options);
+    return data;
+  } finally {
+    // Whoever comes next paints anew; if nobody comes, nothing may stay.
+    if (data === null) await removeFiles(mediaStore, generationsAsFiles(leftBehind), logger);
+  }
+}
 
-  const painting = await paint({
-    engine,
-    input,
-    seed,
-    signal,
-    logger,
-    onProgress(progress, preview) {
-      held.report(progress, preview);
-      options.onProgress(progress);
-    },
-    async prepare(request) {
-      names = objectNames(input.userId, input.fileUid, request);
-      // What an earlier attempt left may be overwritten, what a later one writes may not: so ownership is asked for
-      // after this was read.
-      generations = await mediaStore.readGenerations(names, signal);
-      if (!(await held.isStillOurs())) held.lost.throwIfAborted();
-    },
-  });
-
-  const files = await mediaStore.store(namedFiles(painting.encoded, names), {
-    generations,
-    isStillOurs: held.isStillOurs,
-    signal,
-  });
+/** Writes the end, or takes the files away again. */
+async function complete(
+  painting: Painting,
+  files: StoredFile[],
+  { held, mediaStore, logger }: AttemptOptions,
+): Promise<GenerationData | null> {
   const urls = files.map((file) => file.url);
   const count = painting.encoded.images.length;
   const data = imageGenerationData(painting, { images: urls.slice(0, count), thumbnails: urls.slice(count) });
@@ -79,7 +90,11 @@ export async function runAttempt(options: AttemptOptions): Promise<GenerationDat
   return null;
 }
 
-async function removeFiles(mediaStore: MediaStore, files: StoredFile[], logger: Logger): Promise<void> {
+function generationsAsFiles(generations: ReadonlyMap<string, string>): WrittenObject[] {
+  return [...generations].map(([name, generation]) => ({ name, generation }));
+}
+
+async function removeFiles(mediaStore: MediaStore, files: WrittenObject[], logger: Logger): Promise<void> {
   try {
     await mediaStore.remove(files);
   } catch (error) {

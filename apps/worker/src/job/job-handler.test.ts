@@ -303,6 +303,27 @@ describe('a job', () => {
       expect(await firebase.objectNames()).toEqual([]);
     });
 
+    it('takes away what a dead attempt left, when it does not come to an end itself', async () => {
+      const generation = await submitted();
+      const { fileUid } = generation;
+      const left = firebase.bucket.file(`generating/ada/image/${fileUid}.png`);
+      await left.save('half a result', { resumable: false });
+      const { done } = deliver(inputFor(generation, { num_inference_steps: 150 }));
+      await untilStep(generation.path, 1);
+      await cancel(firebase.firestore, generation);
+      await expect(done).rejects.toMatchObject({ code: 'cancelled' });
+      expect(await firebase.objectNames()).toEqual([]);
+    });
+
+    it('writes over what a dead attempt left', async () => {
+      const generation = await submitted();
+      const left = firebase.bucket.file(`generating/ada/image/${generation.fileUid}.png`);
+      await left.save('half a result', { resumable: false });
+      const output = await deliver(inputFor(generation)).done;
+      const [url] = (output.generation_data as ImageGenerationData).image_urls;
+      expect((await fetch(url!)).headers.get('content-type')).toBe('image/png');
+    });
+
     it('tells the user when RunPod stops a job that nobody cancelled here', async () => {
       const generation = await submitted();
       const stop = new AbortController();

@@ -1,6 +1,7 @@
 /** Puts finished files into the bucket so that they can be read, and takes away what it put there, never what others did. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
+import { ERROR_CODES } from '@firepod/contract';
 import type { Storage } from 'firebase-admin/storage';
 import type { EncodedImage } from '../encode/image.ts';
 import type { MediaAccess } from '../env.ts';
@@ -15,26 +16,32 @@ export interface NamedFile extends EncodedImage {
   name: string;
 }
 
-/** A file as it lies in the bucket. */
-export interface StoredFile {
+/** One generation of an object: what is written there later has another. */
+export interface WrittenObject {
   name: string;
-  /** The generation that we wrote: only this one may we delete. */
   generation: string;
+}
+
+/** A file as we wrote it into the bucket. */
+export interface StoredFile extends WrittenObject {
   /** Readable by everybody, or by who has the URL with its token. */
   url: string;
 }
 
 /** Where results are kept. */
 export interface MediaStore {
-  /** The generations that lie under these names now; absent names are left out. Read once, when a job is claimed. */
+  /**
+   * The generations that lie under these names now; absent names are left out. Read once, when a job is claimed.
+   * @throws WorkerError `upload_failed` when the bucket cannot be read: then it could not be written either
+   */
   readGenerations(names: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
   /**
    * Stores all files or none.
    * @throws WorkerError `upload_failed`, `superseded` when `isStillOurs` says no, or the signal's reason
    */
   store(files: readonly NamedFile[], options: StoreOptions): Promise<StoredFile[]>;
-  /** Deletes these files where they still are the generations that we wrote. */
-  remove(files: readonly StoredFile[]): Promise<void>;
+  /** Deletes these objects where they still are of these generations. */
+  remove(objects: readonly WrittenObject[]): Promise<void>;
 }
 
 /** What a store needs to know to be safe against a second worker. */
@@ -103,9 +110,7 @@ export function createMediaStore(options: MediaStoreOptions): MediaStore {
           expected = found?.generation ?? '0';
         } else if (fault !== 'transient' || tries >= delaysMs.length) {
           await removeUnacknowledged(file.name, mark);
-          throw new WorkerError('upload_failed', 'The result could not be saved. Please try again.', {
-            cause: error,
-          });
+          throw uploadFailed(error);
         } else {
           await pause(jittered(delaysMs[tries]!), undefined, { signal });
           tries += 1;
@@ -168,7 +173,7 @@ export function createMediaStore(options: MediaStoreOptions): MediaStore {
     if (found?.mark === mark) await removeOne({ name, generation: found.generation });
   }
 
-  async function removeOne({ name, generation }: { name: string; generation: string }): Promise<void> {
+  async function removeOne({ name, generation }: WrittenObject): Promise<void> {
     await retrying(() => bucket.file(name).delete({ ifGenerationMatch: generation })).catch((error) => {
       const fault = storageFaultOf(error);
       if (fault !== 'conflict' && fault !== 'not-found') throw error;
@@ -186,8 +191,8 @@ export function createMediaStore(options: MediaStoreOptions): MediaStore {
     }
   }
 
-  async function remove(files: readonly Pick<StoredFile, 'name' | 'generation'>[]): Promise<void> {
-    const outcomes = await Promise.allSettled(files.map(removeOne));
+  async function remove(objects: readonly WrittenObject[]): Promise<void> {
+    const outcomes = await Promise.allSettled(objects.map(removeOne));
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failed) {
       throw new WorkerError('internal', 'Files of an unfinished generation could not be deleted.', {
@@ -199,10 +204,16 @@ export function createMediaStore(options: MediaStoreOptions): MediaStore {
   return {
     remove,
     async readGenerations(names, signal) {
-      const found = await Promise.all(
-        names.map(async (name) => [name, (await readObject(name, signal))?.generation] as const),
-      );
-      return new Map(found.filter((entry): entry is readonly [string, string] => entry[1] !== undefined));
+      const generations = new Map<string, string>();
+      const read = async (name: string) => {
+        const found = await readObject(name, signal);
+        if (found) generations.set(name, found.generation);
+      };
+      await Promise.all(names.map(read)).catch((error) => {
+        signal.throwIfAborted();
+        throw uploadFailed(error);
+      });
+      return generations;
     },
     async store(files, storeOptions) {
       const outcomes = await Promise.allSettled(files.map((file) => storeOne(file, storeOptions)));
@@ -218,6 +229,10 @@ export function createMediaStore(options: MediaStoreOptions): MediaStore {
       throw failed.reason;
     },
   };
+}
+
+function uploadFailed(cause: unknown): WorkerError {
+  return new WorkerError('upload_failed', ERROR_CODES.upload_failed.sentence, { cause });
 }
 
 function superseded(): WorkerError {
