@@ -109,18 +109,16 @@ export function createEngine(store: Store, clock: Clock): Engine {
       }
       const stamp = { micros: commitClock.next(), version: store.version() + 1 };
       const commitTime = timestampFromMicros(stamp.micros);
-      const staged = new Map<string, StoredDocument | undefined>();
+      const staged = new Map<string, Change>();
       const writeResults: WriteResult[] = writes.map((write) => {
         const name = documentOf(write);
-        const isStaged = staged.has(name);
-        const before = isStaged ? staged.get(name) : store.read(name);
-        const { after, result } = applyWrite(write, name, before, isStaged, stamp);
-        staged.set(name, after);
+        const earlier = staged.get(name);
+        const before = earlier === undefined ? store.read(name) : earlier.after;
+        const { after, result } = applyWrite(write, name, before, earlier !== undefined, stamp);
+        staged.set(name, { name, before: earlier === undefined ? before : earlier.before, after });
         return result;
       });
-      const changes = [...staged]
-        .map(([name, after]) => ({ name, before: store.read(name), after }))
-        .filter(({ before, after }) => before !== after);
+      const changes = [...staged.values()].filter(({ before, after }) => before !== after);
       if (changes.length > 0) {
         store.commit(new Map(changes.map(({ name, after }) => [name, after])), stamp.version, stamp.micros);
         for (const listener of listeners) listener(changes, stamp.micros);

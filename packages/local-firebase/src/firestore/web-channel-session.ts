@@ -17,7 +17,7 @@ const ABANDONED_AFTER_MS = 60_000;
  * many bytes the present one ends, so that the client opens another and what is kept stays small.
  */
 const ROTATE_AFTER_BYTES = 1024 * 1024;
-/** A client that takes nothing for so long a time loses its channel and starts a new one from its resume token. */
+/** A client that leaves this much unacknowledged loses its channel, and starts a new one from its resume tokens. */
 const MAX_KEPT_BYTES = 64 * 1024 * 1024;
 
 export type WebChannelSession = {
