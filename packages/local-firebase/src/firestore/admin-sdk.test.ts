@@ -1,5 +1,6 @@
 /** The unmodified Admin SDK over gRPC: writes, transforms, transactions, queries, listeners. */
-import { initializeApp } from 'firebase-admin/app';
+import { generateKeyPairSync } from 'node:crypto';
+import { cert, initializeApp } from 'firebase-admin/app';
 import {
   AggregateField,
   FieldPath,
@@ -8,6 +9,7 @@ import {
   type Firestore,
   GeoPoint,
   getFirestore,
+  initializeFirestore,
   type QuerySnapshot,
   Timestamp,
 } from 'firebase-admin/firestore';
@@ -406,4 +408,26 @@ describe('listeners', () => {
       ]);
     stop();
   });
+});
+
+test('the Admin SDK over REST (preferRest) writes, reads, queries and transacts', async () => {
+  // Over REST the SDK wants a credential, although it sends "owner" to an emulator.
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const credential = cert({
+    projectId: server.projectId,
+    clientEmail: 'test@example.com',
+    privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  });
+  const app = initializeApp({ projectId: server.projectId, credential }, 'admin-rest');
+  const overRest = initializeFirestore(app, { preferRest: true });
+  await overRest.doc('rest/a').set({ n: 1, at: FieldValue.serverTimestamp(), none: null });
+  expect((await overRest.doc('rest/a').get()).data()).toMatchObject({ n: 1, none: null });
+  expect((await overRest.collection('rest').where('n', '==', 1).get()).size).toBe(1);
+  await overRest.runTransaction(async (transaction) => {
+    const snapshot = await transaction.get(overRest.doc('rest/a'));
+    transaction.update(snapshot.ref, { n: snapshot.get('n') + 1 });
+  });
+  expect((await database.doc('rest/a').get()).get('n')).toBe(2);
+  await expect(overRest.doc('rest/missing').update({ n: 1 })).rejects.toMatchObject({ code: 5 });
+  await overRest.terminate();
 });
