@@ -34,6 +34,8 @@ export interface Submission {
   webhook?: string | undefined;
   policy?: JobPolicy | undefined;
   extras?: Record<string, unknown> | undefined;
+  /** When it was submitted, for a job of an earlier process; default now. */
+  submittedAtMs?: number | undefined;
 }
 
 /** What a worker posts at the end. */
@@ -180,7 +182,7 @@ export function createJobQueue(options: JobQueueOptions): JobQueue {
   }
 
   return {
-    submit({ id, kind, input, webhook, policy, extras }) {
+    submit({ id, kind, input, webhook, policy, extras, submittedAtMs }) {
       const job: QueuedJob = {
         id,
         kind,
@@ -189,7 +191,7 @@ export function createJobQueue(options: JobQueueOptions): JobQueue {
         extras: extras ?? {},
         executionTimeoutMs: policy?.executionTimeout ?? options.executionTimeoutMs,
         ttlMs: policy?.ttl ?? options.ttlMs,
-        submittedAtMs: clock.now(),
+        submittedAtMs: submittedAtMs ?? clock.now(),
         status: 'IN_QUEUE',
         delivery: undefined,
         deliveryCount: 0,

@@ -1,11 +1,15 @@
 /** The local RunPod with real worker processes: loss, cancellation, shutdown, scaling. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createRunpodClient, parseJobError, type RunpodClient } from '../client/index.ts';
 import { type LocalRunpod, type LocalRunpodOptions, startLocalRunpod } from './index.ts';
+import { openJobJournal } from './job-journal.ts';
 import type { WorkerProgram } from './worker-supervisor.ts';
 
 const API_KEY = 'rpa_TESTKEY';
@@ -235,6 +239,22 @@ describe('the supervisor', () => {
     const ended = await endOf(client, id);
     expect(ended.status).toBe('FAILED');
     expect(parseJobError(ended.error)).toMatchObject({ code: 'worker_shutdown', retryable: true });
+  });
+
+  test('keeps in its journal the job that a worker gives up only because all of it ends', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'firepod-journal-'));
+    closers.push(() => rm(folder, { recursive: true, force: true }));
+    const journalFile = join(folder, 'jobs.jsonl');
+    const { client, local } = await setUp(
+      { env: { PATH: process.env['PATH'] ?? '', SHUTDOWN_DEADLINE_MS: '0' } },
+      { journalFile },
+    );
+    const { id } = await client.run({ kind: 'steps', steps: 1_000, stepMs: 50 });
+    await runningPid(client, id);
+    await local.close();
+    const journal = openJobJournal(journalFile);
+    journal.close();
+    expect(journal.unended).toMatchObject([{ id, input: { kind: 'steps', steps: 1_000 } }]);
   });
 
   test('lets go of the polls of a worker that looks at its shutdown flag only between them', async () => {

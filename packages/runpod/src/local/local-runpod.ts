@@ -1,4 +1,4 @@
-/** A RunPod endpoint on this machine: both sides of the API, a queue in memory, workers started and stopped. */
+/** A RunPod endpoint on this machine: both sides of the API, a queue, workers started and stopped. */
 import { randomUUID, timingSafeEqual } from 'node:crypto';
 import { type Clock, systemClock } from '../clock.ts';
 import { RunpodError } from '../errors.ts';
@@ -8,7 +8,8 @@ import { type ClientApiContext, handleClientCall } from './client-api.ts';
 import { envelopeOf } from './envelope.ts';
 import { createHeldPolls } from './held-polls.ts';
 import { type Exchange, RefusedRequest, startHttpServer } from './http-server.ts';
-import { createJobQueue, type QueuedJob } from './job-queue.ts';
+import { noJournal, openJobJournal } from './job-journal.ts';
+import { createJobQueue, type JobQueue, type QueuedJob } from './job-queue.ts';
 import { platformEnvironment } from './platform-environment.ts';
 import { createWebhookSender } from './webhook.ts';
 import { handleWorkerCall, type WorkerApiContext } from './worker-api.ts';
@@ -52,6 +53,8 @@ export interface LocalRunpodOptions {
   apiKey: string;
   /** The program that serves jobs; without it only workers that are started otherwise do. */
   worker?: WorkerProgram | undefined;
+  /** Where jobs that have not ended are kept for the next start; default: nowhere, they end with this process. */
+  journalFile?: string | undefined;
   /** How often a job is given out before it ends as lost; default 3. */
   maxDeliveries?: number | undefined;
   /** How a job ends that was lost so often; default FAILED. */
@@ -71,7 +74,7 @@ export interface LocalRunpod {
   readonly baseUrl: string;
   /** The environment for a worker that is started by hand. */
   workerEnvironment(workerId?: string): Record<string, string>;
-  /** Stops the workers (SIGTERM, then SIGKILL), then the server. What was queued is gone. */
+  /** Stops the workers (SIGTERM, then SIGKILL), then the server. What was queued is gone, unless there is a journal. */
   close(): Promise<void>;
 }
 
@@ -89,7 +92,7 @@ const DEFAULT_TIMINGS: LocalTimings = {
   tickMs: 200,
 };
 
-/** @throws RunpodError `option_invalid`, or `port_unavailable` when the port is taken */
+/** @throws RunpodError `option_invalid` (also for a journal that cannot be used), or `port_unavailable` when the port is taken */
 export async function startLocalRunpod(options: LocalRunpodOptions): Promise<LocalRunpod> {
   if (options.endpointId === '' || options.apiKey === '') {
     throw new RunpodError('option_invalid', 'startLocalRunpod: endpointId and apiKey should not be empty.');
@@ -97,6 +100,7 @@ export async function startLocalRunpod(options: LocalRunpodOptions): Promise<Loc
   const { endpointId, apiKey, host = '127.0.0.1' } = options;
   const timings = { ...DEFAULT_TIMINGS, ...options.timings };
   const clock = options.clock ?? systemClock;
+  let closing: Promise<void> | undefined;
   const logger = options.logger ?? silentLogger;
 
   const takes = createHeldPolls(clock);
@@ -109,6 +113,7 @@ export async function startLocalRunpod(options: LocalRunpodOptions): Promise<Loc
     retryDelayMs: timings.webhookRetryMs,
     timeoutMs: timings.webhookTimeoutMs,
   });
+  const journal = options.journalFile === undefined ? noJournal : openJobJournal(options.journalFile);
   const queue = createJobQueue({
     clock,
     heartbeatTimeoutMs: timings.heartbeatTimeoutMs,
@@ -123,6 +128,8 @@ export async function startLocalRunpod(options: LocalRunpodOptions): Promise<Loc
     },
     onEnded(job: QueuedJob) {
       logger.info({ requestId: job.id, status: job.status, workerId: job.workerId }, 'A job has ended.');
+      // What its worker gave up because all of this ends is done by the next start.
+      if (closing === undefined || job.status === 'COMPLETED') journal.remove(job.id);
       endings.wake();
       if (job.webhook !== undefined) webhooks.send(job.webhook, envelopeOf(job));
     },
@@ -133,7 +140,15 @@ export async function startLocalRunpod(options: LocalRunpodOptions): Promise<Loc
     onDelivered: (workerId, jobId) => workers.revokeStop(workerId, jobId),
   });
 
-  const clientApi: ClientApiContext = { queue, endings, health };
+  const journalingQueue: JobQueue = {
+    ...queue,
+    submit(submission) {
+      const submittedAtMs = clock.now();
+      journal.add({ ...submission, submittedAtMs });
+      return queue.submit({ ...submission, submittedAtMs });
+    },
+  };
+  const clientApi: ClientApiContext = { queue: journalingQueue, endings, health };
   const workerApi: WorkerApiContext = {
     queue,
     workers,
@@ -209,6 +224,7 @@ export async function startLocalRunpod(options: LocalRunpodOptions): Promise<Loc
       })
     : undefined;
 
+  for (const job of journal.unended) queue.submit(job);
   let cancelTick = clock.after(0, tick);
   function tick(): void {
     queue.expire();
@@ -225,9 +241,9 @@ export async function startLocalRunpod(options: LocalRunpodOptions): Promise<Loc
     endings.close();
     await webhooks.close();
     await server.close();
+    journal.close();
   }
 
-  let closing: Promise<void> | undefined;
   return {
     port: server.port,
     url,
