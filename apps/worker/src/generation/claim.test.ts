@@ -1,3 +1,4 @@
+import { PROGRESS_MIN_INTERVAL_MS } from '@firepod/contract';
 import { FieldValue, Timestamp } from 'firebase-admin/firestore';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createCollectingLogger } from '../../testing/collecting-logger.ts';
@@ -212,6 +213,19 @@ describe('claiming a generation', () => {
         status: 'failed',
         error_code: 'cancelled',
       });
+    });
+
+    it('writes nothing over the attempt that took over, even when it has looked since', async () => {
+      const generation = newGeneration();
+      const patient = { policy: { ...QUICK_POLICY, leaseSeconds: 600 } };
+      const late = await hold(generation, patient);
+      await firebase.firestore.doc(`firepod_jobs/${generation.fileUid}`).update({ lease_renewed_at: null });
+      await hold(generation, { ...patient, podId: 'pod-2' });
+      const { updateTime } = await read(generation.path);
+      late.report({ phase: 'denoising', step: 3, steps: 9, percent: 33, eta_seconds: 6 }, null);
+      expect(await late.isStillOurs()).toBe(false);
+      await new Promise((resolve) => setTimeout(resolve, 2 * PROGRESS_MIN_INTERVAL_MS));
+      expect((await read(generation.path)).updateTime).toEqual(updateTime);
     });
 
     it('is lost when its document was deleted', async () => {

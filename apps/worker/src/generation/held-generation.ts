@@ -71,8 +71,11 @@ export async function holdGeneration(options: HoldOptions): Promise<HeldGenerati
     const { seen, updateTime } = await readGeneration(documents);
     const isOurs =
       decide(seen, { type: 'progress', ...holder, progress: IDLE, preview: null }, policy).kind === 'write';
-    lastWriteTime = updateTime;
-    if (!isOurs && !lost.signal.aborted) {
+    if (isOurs) {
+      // Only what was read while it was ours may be a precondition: with a later time we would overwrite the winner.
+      lastWriteTime = updateTime;
+    } else if (!lost.signal.aborted) {
+      clearTimeout(timer);
       lost.abort(new WorkerError('superseded', `The generation is no longer ours: ${whoHasIt(seen)}.`));
     }
     return isOurs;
@@ -92,6 +95,7 @@ export async function holdGeneration(options: HoldOptions): Promise<HeldGenerati
   }
 
   async function writeProgress(): Promise<void> {
+    if (isEnded || lost.signal.aborted) return;
     isNews = false;
     lastAtMs = performance.now();
     pace.wrote(lastAtMs);

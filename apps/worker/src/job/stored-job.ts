@@ -6,7 +6,6 @@ import {
   type GenerationData,
   generationPath,
   type JobOutput,
-  type MediaType,
   mediaTypeOf,
   type NewGeneration,
   parseGeneration,
@@ -23,13 +22,12 @@ import { withFields } from '../logger.ts';
 import { type AttemptOptions, runAttempt, type StoredJobInput } from './attempt.ts';
 
 /** What a stored job needs. */
-export interface StoredJobOptions extends Omit<AttemptOptions, 'held' | 'seed'> {
+export interface StoredJobOptions extends Omit<AttemptOptions, 'held'> {
   firestore: Firestore;
   policy: TransitionPolicy;
   jobId: string;
   /** This worker's. */
   podId: string;
-  seed: number;
 }
 
 /**
@@ -129,12 +127,11 @@ function outputOf(claim: Exclude<Claim, { kind: 'held' }>, input: StoredJobInput
 }
 
 function completedOutput(input: StoredJobInput, attempt: number | null, data: GenerationData): JobOutput {
-  const mediaType: MediaType = mediaTypeOf(input.task);
   return {
     status: 'completed',
     file_uid: input.fileUid,
     user_id: input.userId,
-    media_type: mediaType,
+    media_type: mediaTypeOf(input.task),
     attempt,
     generation_data: data,
   };
