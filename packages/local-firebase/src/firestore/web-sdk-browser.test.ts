@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { initializeApp } from 'firebase-admin/app';
 import { type Firestore, getFirestore } from 'firebase-admin/firestore';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createPathAccess } from '../path-access.ts';
 import { startTemporaryServer, type TemporaryServer } from './temporary-server.ts';
@@ -141,7 +141,7 @@ describe.each([{ longPolling: false }, { longPolling: true }])(
   },
 );
 
-test('listeners and queued writes outlive a restart of the server, without sending again what is known', async () => {
+test('listeners and queued writes outlive a restart of the server', async () => {
   const page = await openPage(false);
   await admin.doc('users/u1/kept/a').set({ status: 'queued' });
   await listen(page, 'users/u1/kept/a');
@@ -159,27 +159,62 @@ test('listeners and queued writes outlive a restart of the server, without sendi
   await page.close();
 }, 60_000);
 
-async function openPage(longPolling: boolean): Promise<Page> {
-  const page = await browser.newPage();
+test('tabs that share a persistent cache all stay live, beyond the six connections that a browser opens', async () => {
+  const context = await browser.newContext();
+  const path = 'users/u1/tabs/a';
+  await admin.doc(path).set({ status: 'queued' });
+  const tabs: Page[] = [];
+  for (let n = 0; n < 8; n++) {
+    const tab = await openPage(false, context);
+    await listen(tab, path);
+    tabs.push(tab);
+  }
+  const statuses = () => Promise.all(tabs.map((tab) => tab.evaluate(() => events.at(-1))));
+  await expect.poll(statuses, SOON).toEqual(tabs.map(() => 'queued'));
+  await admin.doc(path).update({ status: 'completed' });
+  await expect.poll(statuses, SOON).toEqual(tabs.map(() => 'completed'));
+  await tabs[7]!.evaluate((target) => sdk.updateDoc(sdk.doc(database, target), { status: 'failed' }), path);
+  await expect.poll(statuses, SOON).toEqual(tabs.map(() => 'failed'));
+  await context.close();
+}, 60_000);
+
+/** With a context of its own the page shares a persistent cache with the context's other pages. */
+async function openPage(longPolling: boolean, context?: BrowserContext): Promise<Page> {
+  const page = await (context ?? browser).newPage();
   await page.goto(`http://127.0.0.1:${(pages.address() as AddressInfo).port}/`);
   await page.waitForFunction('globalThis.sdk !== undefined');
   await page.evaluate(
-    ({ host, port, projectId, forceLongPolling }) => {
+    ({ host, port, projectId, forceLongPolling, isShared }) => {
       const app = sdk.initializeApp({ projectId, apiKey: 'local' });
-      const firestore = sdk.initializeFirestore(app, { experimentalForceLongPolling: forceLongPolling });
+      const localCache = isShared
+        ? sdk.persistentLocalCache({ tabManager: sdk.persistentMultipleTabManager() })
+        : sdk.memoryLocalCache();
+      const firestore = sdk.initializeFirestore(app, {
+        localCache,
+        experimentalForceLongPolling: forceLongPolling,
+      });
       sdk.connectFirestoreEmulator(firestore, host, port, { mockUserToken: { sub: 'u1' } });
       Object.assign(globalThis, { database: firestore, events: [] });
     },
-    { host: server.host, port: server.port, projectId: server.projectId, forceLongPolling: longPolling },
+    {
+      host: server.host,
+      port: server.port,
+      projectId: server.projectId,
+      forceLongPolling: longPolling,
+      isShared: context !== undefined,
+    },
   );
   return page;
 }
 
-/** Pushes the `status` of a document to the page's events, once the server has confirmed it. */
+/** Pushes each new `status` of a document to the page's events, once the server has confirmed it. */
 async function listen(page: Page, path: string): Promise<void> {
   await page.evaluate((target) => {
-    sdk.onSnapshot(sdk.doc(database, target), (snapshot) => {
-      if (!snapshot.metadata.hasPendingWrites) events.push(snapshot.get('status') ?? 'missing');
+    // Without metadata changes no event tells that a write is confirmed when it changes nothing else.
+    sdk.onSnapshot(sdk.doc(database, target), { includeMetadataChanges: true }, (snapshot) => {
+      const status = snapshot.get('status') ?? 'missing';
+      const isConfirmed = !snapshot.metadata.hasPendingWrites && !snapshot.metadata.fromCache;
+      if (isConfirmed && status !== events.at(-1)) events.push(status);
     });
   }, path);
 }
