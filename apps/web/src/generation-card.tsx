@@ -1,19 +1,10 @@
-/** One generation in the list: the forming picture with its progress, the finished one, or why there is none. */
+/** One generation in the list: the picture or what stands in its place, and below it how it is going. */
 
-import type { FirepodGeneration } from '@firepod/client';
-import {
-  ActionIcon,
-  Badge,
-  Button,
-  Card,
-  CopyButton,
-  Group,
-  Progress,
-  Stack,
-  Text,
-  Tooltip,
-} from '@mantine/core';
-import { useState } from 'react';
+import { FirepodError, type FirepodGeneration } from '@firepod/client';
+import { Button, Card, CopyButton, Group, Progress, Stack, Text, UnstyledButton } from '@mantine/core';
+import { useRef, useState } from 'react';
+import { GenerationPicture } from './generation-picture.tsx';
+import { progressWords } from './progress-words.ts';
 
 interface GenerationCardProps {
   generation: FirepodGeneration;
@@ -21,130 +12,124 @@ interface GenerationCardProps {
 }
 
 export function GenerationCard({ generation, cancel }: GenerationCardProps) {
-  const prompt = generation.request_data.prompt ?? '';
+  const card = useRef<HTMLLIElement>(null);
+  const prompt = generation.request_data.prompt ?? 'No prompt';
+  const cancelAndKeepFocus = async () => {
+    await cancel();
+    // The button that had the focus goes away.
+    card.current?.focus();
+  };
   return (
-    <Card withBorder padding="sm" component="li" data-status={generation.status} aria-label={prompt}>
-      <Card.Section className="picture-frame">
-        <Picture generation={generation} prompt={prompt} />
+    <Card
+      ref={card}
+      withBorder
+      shadow="xs"
+      padding="sm"
+      component="li"
+      tabIndex={-1}
+      data-status={generation.status}
+      aria-label={prompt}
+    >
+      <Card.Section className="picture-section">
+        <GenerationPicture generation={generation} prompt={prompt} />
+        {generation.status === 'processing' && (
+          <Progress.Root size={6} radius={0} transitionDuration={400} className="progress-bar">
+            <Progress.Section
+              value={generation.progress?.percent ?? 0}
+              aria-label={`Progress of ${prompt}`}
+              aria-valuetext={progressWords(generation)}
+            />
+          </Progress.Root>
+        )}
       </Card.Section>
-      <Stack gap="xs" mt="sm">
-        <Text size="sm" lineClamp={2} title={prompt}>
+      <Stack gap={6} mt="sm">
+        <Text size="sm" fw={500} lineClamp={2} title={prompt}>
           {prompt}
         </Text>
-        <Outcome generation={generation} cancel={cancel} />
+        <Outcome generation={generation} cancel={cancelAndKeepFocus} />
       </Stack>
     </Card>
-  );
-}
-
-function Picture({ generation, prompt }: { generation: FirepodGeneration; prompt: string }) {
-  if (generation.status === 'completed') {
-    const urls = generation.generation_data.image_urls ?? [];
-    const pictures = urls.map((url) => (
-      <a key={url} href={url} target="_blank" rel="noreferrer">
-        <img src={url} alt={prompt} />
-      </a>
-    ));
-    return urls.length > 1 ? <div className="several-pictures">{pictures}</div> : pictures[0];
-  }
-  if (generation.status === 'processing' && generation.preview !== null) {
-    return <img className="forming" src={generation.preview} alt="" />;
-  }
-  return (
-    <Text c="dimmed" size="sm">
-      {generation.status === 'failed' ? 'No picture' : 'Waiting for a worker…'}
-    </Text>
   );
 }
 
 function Outcome({ generation, cancel }: GenerationCardProps) {
   switch (generation.status) {
     case 'queued':
-      return (
-        <Group justify="space-between">
-          <Badge variant="light" color="gray">
-            queued
-          </Badge>
-          <CancelButton cancel={cancel} />
-        </Group>
-      );
-    case 'processing': {
-      const percent = generation.progress?.percent ?? 0;
-      return (
-        <>
-          <Progress.Root size="lg">
-            <Progress.Section value={percent} animated aria-label="Progress" />
-          </Progress.Root>
-          <Group justify="space-between">
-            <Badge variant="light">{describeProgress(generation.progress)}</Badge>
-            <CancelButton cancel={cancel} />
-          </Group>
-        </>
-      );
-    }
+      return <OpenState words="Queued" cancel={cancel} />;
+    case 'processing':
+      return <OpenState words={progressWords(generation)} cancel={cancel} />;
     case 'failed':
-      return (
-        <Text size="sm" c={generation.error_code === 'cancelled' ? 'dimmed' : 'red'} role="status">
-          {generation.error}
-        </Text>
-      );
+      return null;
     case 'completed':
-      return <Recipe data={generation.generation_data} />;
+      return <Result data={generation.generation_data} />;
   }
 }
 
-function describeProgress(
-  progress: Extract<FirepodGeneration, { status: 'processing' }>['progress'],
-): string {
-  if (progress === null) return 'processing';
-  const left = progress.eta_seconds === null ? '' : `, ${Math.ceil(progress.eta_seconds)} s left`;
-  return `${progress.phase} ${Math.round(progress.percent)} %${left}`;
-}
-
-function CancelButton({ cancel }: { cancel: () => Promise<unknown> }) {
-  const [busy, setBusy] = useState(false);
+/** What is happening, and the way to end it. */
+function OpenState({ words, cancel }: { words: string; cancel: () => Promise<unknown> }) {
+  const [isBusy, setIsBusy] = useState(false);
+  const [failure, setFailure] = useState<string>();
   const click = async () => {
-    setBusy(true);
-    await cancel().finally(() => setBusy(false));
+    setIsBusy(true);
+    setFailure(undefined);
+    try {
+      await cancel();
+    } catch (error) {
+      if (!(error instanceof FirepodError)) throw error;
+      setFailure(`Not cancelled. ${error.message}`);
+    } finally {
+      setIsBusy(false);
+    }
   };
   return (
-    <Button size="compact-xs" variant="subtle" color="gray" loading={busy} onClick={() => void click()}>
-      Cancel
-    </Button>
+    <>
+      <Group justify="space-between" gap="xs">
+        <Text size="sm" c="dimmed" className="progress-words">
+          {words}
+        </Text>
+        <Button size="compact-sm" variant="default" loading={isBusy} onClick={() => void click()}>
+          Cancel
+        </Button>
+      </Group>
+      {failure !== undefined && (
+        <Text size="xs" c="red" role="alert">
+          {failure}
+        </Text>
+      )}
+    </>
   );
 }
 
-function Recipe({ data }: { data: Extract<FirepodGeneration, { status: 'completed' }>['generation_data'] }) {
-  const { seed, width, height, warnings } = data;
+function Result({ data }: { data: Extract<FirepodGeneration, { status: 'completed' }>['generation_data'] }) {
+  const { seed, width, height } = data;
   return (
-    <Group justify="space-between" gap="xs">
-      <Text size="xs" c="dimmed">
-        {width !== undefined && `${width}×${height}`}
-        {seed !== undefined && `, seed ${seed}`}
-      </Text>
-      <Group gap={4}>
-        {warnings !== undefined && warnings.length > 0 && (
-          <Tooltip
-            label={warnings.join(' ')}
-            multiline
-            maw={280}
-            events={{ hover: true, focus: true, touch: true }}
-          >
-            <ActionIcon variant="subtle" color="yellow" size="sm" aria-label={`Notes: ${warnings.join(' ')}`}>
-              !
-            </ActionIcon>
-          </Tooltip>
+    <>
+      <Group gap={6} c="dimmed" fz="xs">
+        {width !== undefined && height !== undefined && (
+          <span>
+            {width}×{height}
+          </span>
         )}
         {seed !== undefined && (
           <CopyButton value={String(seed)}>
             {({ copied, copy }) => (
-              <Button size="compact-xs" variant="subtle" color="gray" onClick={copy}>
-                {copied ? 'Copied' : 'Copy seed'}
-              </Button>
+              <UnstyledButton fz="xs" c="dimmed" className="seed" onClick={copy} title="Copy the seed">
+                {copied ? 'seed copied' : `seed ${seed}`}
+              </UnstyledButton>
             )}
           </CopyButton>
         )}
       </Group>
-    </Group>
+      {data.warnings?.map((warning) => (
+        <Text key={warning} size="xs" c="dimmed" className="warning">
+          {withoutField(warning)}
+        </Text>
+      ))}
+    </>
   );
+}
+
+/** `prompt: such words …` names a field of the API; a person reads the sentence. */
+function withoutField(warning: string): string {
+  return warning.replace(/^[a-z_]+: /, '');
 }

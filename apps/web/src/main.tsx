@@ -1,36 +1,30 @@
 /** The studio's entry: configures Firebase as Hosting tells, then draws the app. */
 import '@mantine/core/styles.css';
 import './studio.css';
-import { createTheme, MantineProvider } from '@mantine/core';
-import { StrictMode } from 'react';
+import { MantineProvider } from '@mantine/core';
+import { type ReactNode, StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app.tsx';
+import { FailureBoundary, FailurePage } from './failure-page.tsx';
 import { initialiseFirebase } from './firebase.ts';
-
-const theme = createTheme({
-  primaryColor: 'orange',
-  // White on the default shade is too faint to read (WCAG 2.2, contrast 4.5:1).
-  primaryShade: { light: 9, dark: 8 },
-  defaultRadius: 'md',
-  cursorType: 'pointer',
-});
+import { cssVariables, theme } from './theme.ts';
+import { WaitingPage } from './waiting-page.tsx';
 
 const root = createRoot(document.getElementById('root') as HTMLElement);
-const draw = (content: React.ReactNode) =>
+const draw = (content: ReactNode) =>
   root.render(
     <StrictMode>
-      <MantineProvider theme={theme} defaultColorScheme="auto">
-        {content}
+      <MantineProvider theme={theme} cssVariablesResolver={cssVariables} defaultColorScheme="auto">
+        <FailureBoundary>{content}</FailureBoundary>
       </MantineProvider>
     </StrictMode>,
   );
 
+draw(<WaitingPage />);
 try {
   draw(<App app={await initialiseFirebase()} />);
 } catch {
   draw(
-    <p className="start-failure">
-      The studio could not read its configuration. Check the connection and load the page again.
-    </p>,
+    <FailurePage sentence="The studio could not read its configuration. Check the connection and try again." />,
   );
 }

@@ -1,196 +1,158 @@
-/** Where a person says what to paint: the prompt, and the fields of a request behind "Settings". */
+/** Where a person says what to paint: the prompt, and the other fields of a request behind "Settings". */
 
-import { FirepodError } from '@firepod/client';
+import { FirepodError, type GenerationRequest } from '@firepod/client';
 import type { ModelCard } from '@firepod/contract';
+import { Alert, Button, Collapse, Group, Kbd, Paper, Stack, Text, Textarea } from '@mantine/core';
+import { type FormEvent, type KeyboardEvent, useId, useRef, useState } from 'react';
+import { ModelNote } from './model-note.tsx';
+import { promptExamples } from './prompt-examples.ts';
 import {
-  Alert,
-  Button,
-  Collapse,
-  Group,
-  NumberInput,
-  Paper,
-  Select,
-  SimpleGrid,
-  Stack,
-  Text,
-  Textarea,
-  TextInput,
-} from '@mantine/core';
-import { type FormEvent, useState } from 'react';
-
-/** The fields as the form holds them; an empty one is left to the model's default. */
-interface Draft {
-  prompt: string;
-  negative_prompt: string;
-  width: number | '';
-  height: number | '';
-  num_images: number | '';
-  num_inference_steps: number | '';
-  guidance_scale: number | '';
-  seed: number | '';
-  scheduler: string | null;
-}
-
-const emptyDraft: Draft = {
-  prompt: '',
-  negative_prompt: '',
-  width: '',
-  height: '',
-  num_images: '',
-  num_inference_steps: '',
-  guidance_scale: '',
-  seed: '',
-  scheduler: null,
-};
+  countSettings,
+  type Draft,
+  emptyDraft,
+  isShownInFields,
+  problemOf,
+  requestOf,
+} from './request-draft.ts';
+import { type RequestMemory, submitOnce } from './request-id.ts';
+import { SettingsFields } from './settings-fields.tsx';
 
 interface PromptFormProps {
   card: ModelCard | undefined;
-  submit: (request: Record<string, unknown> & { prompt: string }) => Promise<unknown>;
+  submit: (request: GenerationRequest, options: { requestId: string }) => Promise<unknown>;
 }
 
 export function PromptForm({ card, submit }: PromptFormProps) {
   const [draft, setDraft] = useState(emptyDraft);
   const [isOpen, setIsOpen] = useState(false);
-  const [busy, setBusy] = useState(false);
+  const [isBusy, setIsBusy] = useState(false);
   const [failure, setFailure] = useState<FirepodError>();
+  // The state above is drawn later: a second Ctrl+Enter can come before that.
+  const isSending = useRef(false);
+  const memory = useRef<RequestMemory>({});
+  const promptInput = useRef<HTMLTextAreaElement>(null);
+  const settingsId = useId();
 
   const set = (change: Partial<Draft>) => setDraft((before) => ({ ...before, ...change }));
+
   const send = async (event: FormEvent) => {
     event.preventDefault();
-    setBusy(true);
+    if (isSending.current || draft.prompt.trim() === '') return;
+    isSending.current = true;
+    setIsBusy(true);
     setFailure(undefined);
     try {
-      await submit(requestOf(draft));
+      await submitOnce(memory.current, requestOf(draft), submit);
     } catch (error) {
       if (!(error instanceof FirepodError)) throw error;
       setFailure(error);
       // A field behind "Settings" that was refused has to be seen.
-      if (error.problems.some(({ field }) => field !== 'prompt')) setIsOpen(true);
+      if (error.problems.some(({ field }) => field !== 'prompt' && field in emptyDraft)) setIsOpen(true);
     } finally {
-      setBusy(false);
+      isSending.current = false;
+      setIsBusy(false);
     }
   };
 
-  const numberField = (name: NumberField, label: string, fallback?: number | string) => (
-    <NumberInput
-      label={label}
-      placeholder={fallback === undefined ? '' : String(fallback)}
-      value={draft[name]}
-      onChange={(value) => set({ [name]: typeof value === 'number' ? value : '' })}
-      error={problemOf(failure, name)}
-      allowDecimal={name === 'guidance_scale'}
-      min={0}
-    />
-  );
-  const defaults = card?.defaults;
+  const sendOnCtrlEnter = (event: KeyboardEvent<HTMLTextAreaElement>) => {
+    if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    event.currentTarget.form?.requestSubmit();
+  };
 
+  const tryExample = (example: string) => {
+    set({ prompt: example });
+    promptInput.current?.focus();
+  };
+
+  const examples = promptExamples(card);
+  const settings = countSettings(draft);
   return (
-    <Paper withBorder p="md" component="form" onSubmit={send} aria-label="New picture">
+    <Paper
+      withBorder
+      shadow="xs"
+      p={{ base: 'sm', sm: 'md' }}
+      component="form"
+      onSubmit={send}
+      aria-label="New picture"
+    >
       <Stack gap="sm">
         <Textarea
-          label="What shall it be?"
-          placeholder={examples(card)[0] ?? 'a red apple on a blue background'}
+          ref={promptInput}
+          label="Describe a picture"
+          placeholder={examples[0] ?? 'a red apple on a blue background'}
+          size="md"
           autosize
           minRows={2}
-          maxRows={6}
+          maxRows={8}
           value={draft.prompt}
           onChange={(event) => set({ prompt: event.currentTarget.value })}
+          onKeyDown={sendOnCtrlEnter}
           error={problemOf(failure, 'prompt')}
         />
-        <Group gap="xs">
-          {examples(card).map((example) => (
-            <Button
-              key={example}
-              size="compact-xs"
-              variant="light"
-              radius="xl"
-              onClick={() => set({ prompt: example })}
-            >
-              {example}
-            </Button>
-          ))}
-        </Group>
-        <Collapse in={isOpen}>
-          <Stack gap="sm">
-            <TextInput
-              label="What shall it not be?"
-              value={draft.negative_prompt}
-              onChange={(event) => set({ negative_prompt: event.currentTarget.value })}
-              error={problemOf(failure, 'negative_prompt')}
-            />
-            <SimpleGrid cols={{ base: 2, sm: 4 }} spacing="sm">
-              {numberField('width', 'Width (px)', defaults?.width)}
-              {numberField('height', 'Height (px)', defaults?.height)}
-              {numberField('num_images', 'Images', 1)}
-              {numberField('num_inference_steps', 'Steps', defaults?.num_inference_steps)}
-              {numberField('guidance_scale', 'Guidance', defaults?.guidance_scale)}
-              {numberField('seed', 'Seed', 'any')}
-              <Select
-                label="Scheduler"
-                placeholder={defaults?.scheduler ?? ''}
-                data={card === undefined ? [] : [...card.schedulers]}
-                value={draft.scheduler}
-                onChange={(scheduler) => set({ scheduler })}
-                clearable
-                error={problemOf(failure, 'scheduler')}
-              />
-            </SimpleGrid>
-          </Stack>
+        {examples.length > 0 && (
+          <Group gap={6} role="group" aria-label="Examples">
+            <Text size="xs" c="dimmed">
+              Try
+            </Text>
+            {examples.map((example) => (
+              <Button
+                key={example}
+                size="compact-xs"
+                fw={500}
+                variant="default"
+                radius="xl"
+                onClick={() => tryExample(example)}
+              >
+                {example}
+              </Button>
+            ))}
+          </Group>
+        )}
+        <Collapse in={isOpen} id={settingsId}>
+          <SettingsFields card={card} draft={draft} set={set} failure={failure} />
         </Collapse>
         {failure !== undefined && !isShownInFields(failure) && (
           <Alert color="red" role="alert">
             {failure.message}
           </Alert>
         )}
-        <Group justify="space-between">
-          <Button variant="subtle" onClick={() => setIsOpen(!isOpen)} aria-expanded={isOpen}>
-            Settings
-          </Button>
-          <Button type="submit" loading={busy} disabled={draft.prompt.trim() === ''}>
-            Generate
-          </Button>
+        <Group justify="space-between" gap="xs">
+          <Group gap="xs">
+            <Button
+              variant="default"
+              onClick={() => setIsOpen(!isOpen)}
+              aria-expanded={isOpen}
+              aria-controls={settingsId}
+            >
+              Settings{settings > 0 && ` (${settings})`}
+            </Button>
+            {settings > 0 && (
+              <Button
+                variant="subtle"
+                color="gray"
+                onClick={() => {
+                  setDraft({ ...emptyDraft, prompt: draft.prompt });
+                  setFailure(undefined);
+                }}
+              >
+                Reset
+              </Button>
+            )}
+          </Group>
+          <Group gap="sm">
+            <Text size="xs" c="dimmed" className="keyboard-hint" aria-hidden>
+              <Kbd size="xs">{isMac ? '⌘' : 'Ctrl'}</Kbd> <Kbd size="xs">Enter</Kbd>
+            </Text>
+            <Button type="submit" loading={isBusy} disabled={draft.prompt.trim() === ''}>
+              Generate
+            </Button>
+          </Group>
         </Group>
-        {card !== undefined && (
-          <Text size="xs" c="dimmed">
-            {card.name}, {card.native_size.width}×{card.native_size.height} px
-          </Text>
-        )}
+        {card !== undefined && <ModelNote card={card} />}
       </Stack>
     </Paper>
   );
 }
 
-type NumberField = 'width' | 'height' | 'num_images' | 'num_inference_steps' | 'guidance_scale' | 'seed';
-
-/** Only what the person filled in: the function keeps `request_data` as sent, and defaults are the model's. */
-function requestOf(draft: Draft): Record<string, unknown> & { prompt: string } {
-  const { prompt, ...rest } = draft;
-  const filled = Object.entries(rest).filter(([, value]) => value !== '' && value !== null);
-  return { prompt: prompt.trim(), ...Object.fromEntries(filled) };
-}
-
-/** What a field's problem says, without the field's name: it stands below the field. */
-function problemOf(failure: FirepodError | undefined, field: keyof Draft): string | undefined {
-  const message = failure?.problems.find((problem) => problem.field === field)?.message;
-  return message?.replace(`${field}: `, '');
-}
-
-/** Whether every part of a refusal has a field of this form to stand below. */
-function isShownInFields({ problems }: FirepodError): boolean {
-  return problems.length > 0 && problems.every(({ field }) => field in emptyDraft);
-}
-
-/** A few prompts that the model can paint, from the words its card lists. */
-function examples(card: ModelCard | undefined): string[] {
-  const subjects = card?.vocabulary?.subjects ?? [];
-  const backgrounds = card?.vocabulary?.backgrounds ?? [];
-  if (subjects.length < 3 || backgrounds.length < 3) return [];
-  const pick = (list: readonly string[], index: number) => list[(index * 7) % list.length];
-  return [0, 1, 2].map(
-    (index) => `${withArticle(pick(subjects, index + 1))} on a ${pick(backgrounds, index)} background`,
-  );
-}
-
-function withArticle(noun = ''): string {
-  return `${/^[aeiou]/.test(noun) ? 'an' : 'a'} ${noun}`;
-}
+const isMac = /^Mac/.test(navigator.platform);

@@ -61,19 +61,23 @@ export function SignIn({ app }: { app: FirebaseApp }) {
   };
 
   return (
-    <Center mih="100vh" p="md">
+    <Center mih="100dvh" p="md" component="main">
       <Paper withBorder shadow="sm" p="xl" w="100%" maw={400}>
         <Stack>
           <div>
-            <Title order={1} size="h2">
+            <img src="/firepod.svg" alt="" width={44} height={44} />
+            <Title order={1} size="h2" mt="xs">
               Firepod
             </Title>
-            <Text c="dimmed">Type a prompt and watch a picture come into being.</Text>
+            <Text c="dimmed">Describe a picture and watch it come into being.</Text>
           </div>
           <Button size="md" loading={busy} onClick={() => void attempt(() => signInAnonymously(auth))}>
             Continue as a guest
           </Button>
-          <Divider label="or" />
+          <Text size="xs" c="dimmed" ta="center" mt={-8}>
+            Needs no address. A guest's pictures are gone after signing out.
+          </Text>
+          <Divider label="or with an e-mail address" />
           <form onSubmit={submit}>
             <Stack gap="sm">
               <TextInput
@@ -101,7 +105,15 @@ export function SignIn({ app }: { app: FirebaseApp }) {
               {failure}
             </Alert>
           )}
-          <Anchor component="button" type="button" size="sm" onClick={() => setIsNew(!isNew)}>
+          <Anchor
+            component="button"
+            type="button"
+            size="sm"
+            onClick={() => {
+              setIsNew(!isNew);
+              setFailure(undefined);
+            }}
+          >
             {isNew ? 'I have an account' : 'I have no account yet'}
           </Anchor>
         </Stack>

@@ -1,8 +1,8 @@
 /** The studio of a signed-in user: the form, and the live list of what was asked for. */
 
-import { createFirepodClient, type FirepodGeneration, type GenerationRequest } from '@firepod/client';
+import { createFirepodClient } from '@firepod/client';
 import { FUNCTIONS_REGION } from '@firepod/contract';
-import { Alert, Button, Container, Group, Loader, Stack, Text, Title } from '@mantine/core';
+import { Alert, Button, Container, Group, Stack, VisuallyHidden } from '@mantine/core';
 import type { FirebaseApp } from 'firebase/app';
 import { getAuth, signOut, type User } from 'firebase/auth';
 import {
@@ -14,56 +14,51 @@ import {
 } from 'firebase/firestore';
 import { getFunctions } from 'firebase/functions';
 import { useMemo } from 'react';
-import { GenerationCard } from './generation-card.tsx';
+import { GenerationList } from './generation-list.tsx';
 import { PromptForm } from './prompt-form.tsx';
-import { useGenerations, useModelCard } from './use-live.ts';
+import { StudioHeader } from './studio-header.tsx';
+import { useAnnouncement, useGenerations, useModelCard } from './use-live.ts';
 
 const listedGenerations = 60;
 
 export function Studio({ app, user }: { app: FirebaseApp; user: User }) {
   const { client, firestore } = useMemo(() => servicesOf(app), [app]);
-  const card = useModelCard(firestore);
-  const { generations, error } = useGenerations(client, listedGenerations);
-  const cancel = (generation: FirepodGeneration) => client.cancel(generation.reference);
+  const { card, isOutOfReach } = useModelCard(firestore);
+  const { generations, error, retry } = useGenerations(client, listedGenerations);
+  const announcement = useAnnouncement(generations);
 
   return (
-    <Container size="lg" py="md">
-      <Group justify="space-between" mb="md" wrap="nowrap">
-        <Title order={1} size="h3">
-          Firepod
-        </Title>
-        <Group gap="xs" wrap="nowrap">
-          <Text size="sm" c="dimmed" truncate maw={{ base: 120, sm: 300 }}>
-            {user.isAnonymous ? 'Guest' : user.email}
-          </Text>
-          <Button size="compact-sm" variant="default" onClick={() => void signOut(getAuth(app))}>
-            Sign out
-          </Button>
-        </Group>
-      </Group>
-      <Stack gap="lg">
-        <PromptForm card={card} submit={(request) => client.submit(request as GenerationRequest)} />
-        {error !== undefined && (
-          <Alert color="red" role="alert">
-            {error.message}
+    <Container size="lg" pb="xl">
+      <StudioHeader
+        user={user}
+        hasPictures={generations !== undefined && generations.length > 0}
+        signOut={() => void signOut(getAuth(app))}
+      />
+      <Stack component="main" gap="lg">
+        <PromptForm card={card} submit={client.submit} />
+        {isOutOfReach && (
+          <Alert color="yellow" role="status">
+            The server cannot be reached. What you see may be old; it goes on by itself when the connection is
+            back.
           </Alert>
         )}
-        {generations === undefined && error === undefined && <Loader mx="auto" aria-label="Loading" />}
-        {generations?.length === 0 && (
-          <Text c="dimmed" ta="center" py="xl">
-            Your pictures will stand here.
-          </Text>
+        {error !== undefined && (
+          <Alert color="red" role="alert">
+            <Group justify="space-between">
+              {error.message}
+              <Button size="compact-sm" color="red" variant="light" onClick={retry}>
+                Try again
+              </Button>
+            </Group>
+          </Alert>
         )}
-        <ul className="generation-list" aria-label="Your pictures">
-          {generations?.map((generation) => (
-            <GenerationCard
-              key={generation.reference.path}
-              generation={generation}
-              cancel={() => cancel(generation)}
-            />
-          ))}
-        </ul>
+        <GenerationList
+          generations={generations}
+          isCurrent={!isOutOfReach && error === undefined}
+          cancel={({ reference }) => client.cancel(reference)}
+        />
       </Stack>
+      <VisuallyHidden role="status">{announcement}</VisuallyHidden>
     </Container>
   );
 }

@@ -1,18 +1,24 @@
-/** Live values of Firestore as React state: the user's generations, and the card of the model that paints. */
+/** Live values of Firestore as React state: the user's generations, the card of the model that paints, and the connection. */
 import type { FirepodClient, FirepodError, FirepodGeneration } from '@firepod/client';
 import { COLLECTIONS, type ModelCard, modelCardSchema } from '@firepod/contract';
-import { collection, type Firestore, limit, onSnapshot, query } from 'firebase/firestore';
-import { useEffect, useState } from 'react';
+import { collection, type Firestore, limit, onSnapshot, query, where } from 'firebase/firestore';
+import { useEffect, useRef, useState } from 'react';
+import { announcementsOf } from './announcements.ts';
 
 interface LiveList {
   /** Undefined until the first answer. */
   generations: readonly FirepodGeneration[] | undefined;
+  /** Why the list has ended. */
   error: FirepodError | undefined;
+  /** Listens anew after an error. */
+  retry: () => void;
 }
 
 /** The newest generations of the signed-in user, newest first. */
 export function useGenerations(client: FirepodClient, maximum: number): LiveList {
-  const [list, setList] = useState<LiveList>({ generations: undefined, error: undefined });
+  const [list, setList] = useState<Omit<LiveList, 'retry'>>({ generations: undefined, error: undefined });
+  const [attempt, setAttempt] = useState(0);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another attempt is another listener
   useEffect(
     () =>
       client.list(
@@ -20,22 +26,64 @@ export function useGenerations(client: FirepodClient, maximum: number): LiveList
         (generations) => setList({ generations, error: undefined }),
         (error) => setList((before) => ({ ...before, error })),
       ),
-    [client, maximum],
+    [client, maximum, attempt],
   );
-  return list;
+  const retry = () => {
+    setList((before) => ({ ...before, error: undefined }));
+    setAttempt((before) => before + 1);
+  };
+  return { ...list, retry };
 }
 
-/** The published model card; undefined while there is none, and then the form offers no defaults and no examples. */
-export function useModelCard(firestore: Firestore): ModelCard | undefined {
+/** A list that is not told to be current for this long counts as cut off; at a start it takes a moment to be. */
+const outOfReachMs = 4_000;
+
+interface LiveModel {
+  /** Undefined while none is known, and then the form offers no defaults and no examples. */
+  card: ModelCard | undefined;
+  /** Whether Firestore has been out of reach for a while, so that what is shown may be old. */
+  isOutOfReach: boolean;
+}
+
+/** The published card of a model that paints pictures, and, by its listener, whether Firestore answers. */
+export function useModelCard(firestore: Firestore): LiveModel {
   const [card, setCard] = useState<ModelCard>();
-  useEffect(
-    () =>
-      onSnapshot(
-        query(collection(firestore, COLLECTIONS.models), limit(1)),
-        (snapshot) => setCard(modelCardSchema.safeParse(snapshot.docs[0]?.data()).data),
-        () => setCard(undefined),
-      ),
-    [firestore],
-  );
-  return card;
+  const [isCurrent, setIsCurrent] = useState(false);
+  const [isOutOfReach, setIsOutOfReach] = useState(false);
+  useEffect(() => {
+    const models = collection(firestore, COLLECTIONS.models);
+    return onSnapshot(
+      query(models, where('tasks', 'array-contains', 'text2img'), limit(1)),
+      { includeMetadataChanges: true },
+      (snapshot) => {
+        setIsCurrent(!snapshot.metadata.fromCache);
+        if (snapshot.docChanges().length > 0)
+          setCard(modelCardSchema.safeParse(snapshot.docs[0]?.data()).data);
+      },
+      // A refusal is an answer: the form works without a card.
+      () => setIsCurrent(true),
+    );
+  }, [firestore]);
+  useEffect(() => {
+    if (isCurrent) {
+      setIsOutOfReach(false);
+      return;
+    }
+    const timer = setTimeout(() => setIsOutOfReach(true), outOfReachMs);
+    return () => clearTimeout(timer);
+  }, [isCurrent]);
+  return { card, isOutOfReach };
+}
+
+/** The latest changes of state in words, for a live region. */
+export function useAnnouncement(generations: readonly FirepodGeneration[] | undefined): string {
+  const before = useRef<readonly FirepodGeneration[]>(undefined);
+  const [announcement, setAnnouncement] = useState('');
+  useEffect(() => {
+    if (generations === undefined) return;
+    const sentences = announcementsOf(before.current, generations);
+    before.current = generations;
+    if (sentences.length > 0) setAnnouncement(sentences.join(' '));
+  }, [generations]);
+  return announcement;
 }

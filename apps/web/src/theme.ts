@@ -1,0 +1,25 @@
+/** The studio's colours and shapes, on Mantine's. */
+import { type CSSVariablesResolver, createTheme } from '@mantine/core';
+
+export const theme = createTheme({
+  primaryColor: 'orange',
+  // White on the default shade is too faint to read (WCAG 2.2, contrast 4.5:1).
+  primaryShade: { light: 9, dark: 8 },
+  defaultRadius: 'md',
+  cursorType: 'pointer',
+});
+
+/** Mantine's own shades of these three are fainter than 4.5:1 on our grounds. */
+export const cssVariables: CSSVariablesResolver = ({ colors }) => ({
+  variables: {},
+  light: {
+    '--mantine-color-dimmed': '#5c636a',
+    '--mantine-color-placeholder': '#6c737a',
+    '--mantine-color-error': colors.red[9],
+  },
+  dark: {
+    '--mantine-color-dimmed': colors.dark[1],
+    '--mantine-color-placeholder': colors.dark[2],
+    '--mantine-color-error': colors.red[4],
+  },
+});
