@@ -22,7 +22,19 @@ try {
   console.error(error.message);
   process.exit(1);
 }
+if (process.env.npm_lifecycle_event !== undefined) endWithNpm();
 await command.run(args);
+
+/** npm that is told to end by SIGTERM ends its shell and itself, and tells nobody else: being adopted is what is left to see. */
+function endWithNpm() {
+  const shell = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === shell) return;
+    clearInterval(timer);
+    process.kill(process.pid, 'SIGTERM');
+  }, 500);
+  timer.unref();
+}
 
 /** Runs a built program in this process, so that signals reach it directly. */
 async function importProgram(path, args) {

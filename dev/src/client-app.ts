@@ -6,8 +6,8 @@ import { connectFunctionsEmulator, getFunctions } from 'firebase/functions';
 import type { StackAddresses } from './stack.ts';
 
 /** The configuration that the web app is initialised with, as Hosting's init.json gives it in production. */
-export function firebaseConfig(addresses: Pick<StackAddresses, 'projectId' | 'bucket'>) {
-  return { projectId: addresses.projectId, apiKey: 'local', storageBucket: addresses.bucket, appId: 'local' };
+export function firebaseConfig({ projectId, bucket, appId }: StackAddresses) {
+  return { projectId, apiKey: 'local', storageBucket: bucket, appId };
 }
 
 /** `host:port` of each service, under the names that `__FIREBASE_DEFAULTS__.emulatorHosts` uses. */
@@ -24,6 +24,8 @@ export function emulatorHosts({ host, ports }: Pick<StackAddresses, 'host' | 'po
 /** An app of its own for each caller, connected to the stack; `deleteApp` ends its connections. */
 export async function connectClientApp(addresses: StackAddresses, name: string) {
   const { host, ports } = addresses;
+  // gRPC would send even this machine's own traffic through a proxy that a shell names.
+  process.env['no_grpc_proxy'] = host;
   const app: FirebaseApp = initializeApp(firebaseConfig(addresses), name);
   const auth = getAuth(app);
   connectAuthEmulator(auth, `http://${host}:${ports.auth}`, { disableWarnings: true });

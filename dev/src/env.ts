@@ -1,20 +1,27 @@
-/** The environment that a person may set for a stack: which model, and how jobs are dispatched and leased. */
-import { existsSync } from 'node:fs';
+/** The environment that a person may set for a stack: which model, and how jobs are dispatched, leased and painted. */
+import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { cloneFolder } from './stack.ts';
 
-/** Handed on to functions and workers, which check them. */
-const handedOn = [
-  'FIREPOD_ENGINE_THREADS',
-  'FIREPOD_DISPATCH',
-  'FIREPOD_MEDIA_ACCESS',
-  'FIREPOD_MAX_ATTEMPTS',
-  'FIREPOD_LEASE_SECONDS',
-] as const;
+const wholeNumber = (minimum: number, maximum: number) =>
+  z
+    .string()
+    .refine(
+      (text) => /^\d+$/.test(text) && Number(text) >= minimum && Number(text) <= maximum,
+      `a whole number from ${minimum} to ${maximum}`,
+    )
+    .optional();
 
-const envSchema = z.object({
-  FIREPOD_MODEL: z.string().min(1).default(join(cloneFolder, 'models/tiny-sdxl')),
+const oneOf = (...words: [string, ...string[]]) => z.enum(words, words.join(' or ')).optional();
+
+/** Functions and workers check these too; here a mistake is told before anything starts. */
+const handedOnSchema = z.object({
+  FIREPOD_ENGINE_THREADS: wholeNumber(1, 256),
+  FIREPOD_DISPATCH: oneOf('run', 'runsync'),
+  FIREPOD_MEDIA_ACCESS: oneOf('public', 'private'),
+  FIREPOD_MAX_ATTEMPTS: wholeNumber(1, 10),
+  FIREPOD_LEASE_SECONDS: wholeNumber(5, 600),
 });
 
 export interface StackSettings {
@@ -22,14 +29,25 @@ export interface StackSettings {
   env: Record<string, string>;
 }
 
-/** @throws {Error} when FIREPOD_MODEL names no folder. */
+/** @throws {Error} naming every variable whose value is not allowed, or the model's folder when it is not there. */
 export function settingsFrom(env: NodeJS.ProcessEnv): StackSettings {
-  const modelFolder = resolve(envSchema.parse(env).FIREPOD_MODEL);
-  if (!existsSync(modelFolder)) {
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = handedOnSchema.safeParse(set);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map(({ path, message }) => {
+      const name = String(path[0]);
+      return `${name}: ${set[name]} is not allowed; expected ${message}.`;
+    });
+    throw new Error(problems.join('\n'));
+  }
+  const handedOn = Object.entries(parsed.data).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, value]],
+  );
+  const modelFolder = resolve(set['FIREPOD_MODEL'] ?? join(cloneFolder, 'models/tiny-sdxl'));
+  if (!statSync(modelFolder, { throwIfNoEntry: false })?.isDirectory()) {
     throw new Error(
       `FIREPOD_MODEL: ${modelFolder} is not there; expected a folder with a model in diffusers' ONNX layout.`,
     );
   }
-  const set = handedOn.map((name) => [name, env[name]]).filter(([, value]) => value !== undefined);
-  return { modelFolder, env: Object.fromEntries(set) };
+  return { modelFolder, env: Object.fromEntries(handedOn) };
 }

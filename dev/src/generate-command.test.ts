@@ -14,6 +14,7 @@ test('a prompt, a file and fields of any kind are told apart', () => {
   ];
   expect(parseGenerateCommand(words)).toEqual({
     out: 'apple.png',
+    dataFolder: expect.stringMatching(/\.firepod$/),
     request: { prompt: 'a red apple', seed: 7, num_inference_steps: 12, negative_prompt: 'null' },
   });
 });
@@ -30,4 +31,12 @@ test('a missing prompt, a second prompt and a missing value are refused', () => 
   expect(() => parseGenerateCommand(['--seed', '7'])).toThrow('There is no prompt');
   expect(() => parseGenerateCommand(['a red', 'apple'])).toThrow('two prompts');
   expect(() => parseGenerateCommand(['x', '--seed'])).toThrow('--seed has no value');
+});
+
+test('the ending of the file chooses the format, unless a field does', () => {
+  expect(parseGenerateCommand(['x', '--out', 'a.JPG'])).toMatchObject({ request: { output_format: 'jpeg' } });
+  expect(parseGenerateCommand(['x', '--out', 'a.webp', '--output-format', 'png'])).toMatchObject({
+    request: { output_format: 'png' },
+  });
+  expect(parseGenerateCommand(['x', '--out', 'a.png'])).not.toHaveProperty('request.output_format');
 });

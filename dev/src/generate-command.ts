@@ -1,19 +1,27 @@
 /** The words of `npm run generate`: a prompt, where to write, and any field of the request. */
+import { extname, join } from 'node:path';
+import { cloneFolder } from './stack.ts';
 
 export interface GenerateCommand {
   /** Path of the file to write. */
   out: string;
+  /** Whose stack to join, when one runs from there. */
+  dataFolder: string;
   /** Fields as the person gave them; the function checks them as it checks any client's. */
   request: Record<string, unknown> & { prompt: string };
 }
 
-export const generateUsage = `npm run generate -- PROMPT [--out FILE] [--FIELD VALUE …]
+export const generateUsage = `npm run generate -- PROMPT [--out FILE] [--data FOLDER] [--FIELD VALUE …]
 
   npm run generate -- "a red apple on a blue background" --seed 7 --out apple.png
   npm run generate -- "a cat" --num-images 2 --num-inference-steps 40 --scheduler K_EULER
 
-  --out FILE   where the picture goes (default generation.png); further images get _1, _2 …
-  --FIELD      any field of a request, with - or _ between its words; numbers, true, false and null are taken as such`;
+  --out FILE     where the picture goes (default generation.png); further images get _1, _2 …
+  --data FOLDER  joins the Firepod that runs from there (default .firepod); where none runs, one is started for this picture
+  --FIELD        any field of a request, with - or _ between its words; numbers, true, false and null are taken as such`;
+
+/** What a file's ending says about the format, so that `--out apple.jpg` holds a JPEG. */
+const formatByExtension: Record<string, string> = { '.jpg': 'jpeg', '.jpeg': 'jpeg', '.webp': 'webp' };
 
 /** Fields whose values are text, even when they look like a number. */
 const textFields = new Set([
@@ -30,6 +38,7 @@ const textFields = new Set([
 export function parseGenerateCommand(words: readonly string[]): GenerateCommand | 'help' {
   const request: Record<string, unknown> = {};
   let out = 'generation.png';
+  let dataFolder = join(cloneFolder, '.firepod');
   for (let index = 0; index < words.length; index += 1) {
     const word = words[index] ?? '';
     if (word === '--help' || word === '-h') return 'help';
@@ -46,13 +55,16 @@ export function parseGenerateCommand(words: readonly string[]): GenerateCommand 
     const value = inline ?? words[++index];
     if (value === undefined) throw new Error(`--${name} has no value.`);
     if (name === 'out') out = value;
+    else if (name === 'data') dataFolder = value;
     else {
       const field = name.replaceAll('-', '_');
       request[field] = textFields.has(field) ? value : parseValue(value);
     }
   }
   if (typeof request['prompt'] !== 'string') throw new Error(`There is no prompt.\n\n${generateUsage}`);
-  return { out, request: { ...request, prompt: request['prompt'] } };
+  const format = formatByExtension[extname(out).toLowerCase()];
+  if (format !== undefined) request['output_format'] ??= format;
+  return { out, dataFolder, request: { ...request, prompt: request['prompt'] } };
 }
 
 function parseValue(text: string): unknown {

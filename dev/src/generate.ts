@@ -1,23 +1,33 @@
 /** `npm run generate -- "a red apple" --out apple.png`: the whole chain without a browser, as a client would use it. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { extname, join } from 'node:path';
-import { createFirepodClient, type FirepodGeneration } from '@firepod/client';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createFirepodClient, type FirepodClient, type GenerationReference } from '@firepod/client';
 import { deleteApp } from 'firebase/app';
 import { signInAnonymously } from 'firebase/auth';
 import { connectClientApp } from './client-app.ts';
 import { settingsFrom } from './env.ts';
 import { type GenerateCommand, generateUsage, parseGenerateCommand } from './generate-command.ts';
+import { download, nthFile, refuseUnwritable } from './generated-files.ts';
 import { portPlan } from './ports.ts';
-import { cloneFolder, type StackAddresses, startStack } from './stack.ts';
+import { createProgressLine, describeProgress } from './progress-line.ts';
+import { type StackAddresses, startStack } from './stack.ts';
 import { findRunningStack } from './stack-file.ts';
+import { listenForStop } from './stop-signals.ts';
 
-const stopping = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
+const lookAgainMs = 5_000;
+/** As shells number a process that Ctrl-C ended. */
+const interrupted = 130;
+
+const stopped = listenForStop();
+const progressLine = createProgressLine(process.stderr);
 
 await main().then(
   () => process.exit(0),
   (error: unknown) => {
+    progressLine.end();
+    if (stopped.aborted) process.exit(interrupted);
     console.error(error instanceof Error ? error.message : error);
     process.exit(1);
   },
@@ -29,14 +39,47 @@ async function main(): Promise<void> {
     console.log(generateUsage);
     return;
   }
-  const running = findRunningStack(join(cloneFolder, '.firepod'));
-  if (running !== undefined) {
-    await generate(command, running);
-    return;
+  await refuseUnwritable(command.out);
+  const running = await findRunningStack(command.dataFolder);
+  if (running === undefined) await generateAlone(command);
+  else await generateJoining(command, running);
+}
+
+/** On a stack of somebody else's, for as long as it runs. */
+async function generateJoining(command: GenerateCommand, running: StackAddresses): Promise<void> {
+  const done = new AbortController();
+  const ended = (async () => {
+    while (!done.signal.aborted) {
+      await delay(lookAgainMs, undefined, { signal: done.signal });
+      // The SDKs would wait for ever for a stack that comes back.
+      if ((await findRunningStack(command.dataFolder)) === undefined)
+        throw new Error('The Firepod that this command had joined has ended. Run the command again.');
+    }
+  })();
+  try {
+    await Promise.race([generate(command, running), ended]);
+  } finally {
+    done.abort();
+    await ended.catch(() => undefined); // it was told to, or its error is thrown already
   }
+}
+
+/** On a stack for this command alone, of which nothing stays. */
+async function generateAlone(command: GenerateCommand): Promise<void> {
+  const settings = settingsFrom(process.env);
   const dataFolder = await mkdtemp(join(tmpdir(), 'firepod-'));
   try {
-    const stack = await startStack({ dataFolder, ports: portPlan('any'), ...settingsFrom(process.env) });
+    progressLine.show('starting');
+    const stack = await startStack({
+      dataFolder,
+      ports: portPlan('any'),
+      ...settings,
+      signal: stopped,
+      onTrouble(sentence) {
+        progressLine.end();
+        console.error(sentence);
+      },
+    });
     try {
       await generate(command, stack);
     } finally {
@@ -53,15 +96,12 @@ async function generate(command: GenerateCommand, addresses: StackAddresses): Pr
     await signInAnonymously(auth);
     const client = createFirepodClient({ auth, firestore, functions });
     const generation = await client.submit(command.request);
-    const completed = await client.waitForCompletion(generation, {
-      signal: stopping.signal,
-      onChange: showProgress,
-    });
-    const data = completed.generation_data;
+    const { generation_data: data } = await waitOrCancel(client, generation);
+    progressLine.end();
     const urls = data.image_urls ?? (data.video_url === undefined ? [] : [data.video_url]);
     for (const [index, url] of urls.entries()) {
       const file = nthFile(command.out, index);
-      await download(url, file);
+      await download(url, file, stopped);
       console.log(file);
     }
     for (const warning of data.warnings ?? []) console.error(`Note: ${warning}`);
@@ -70,28 +110,18 @@ async function generate(command: GenerateCommand, addresses: StackAddresses): Pr
   }
 }
 
-function showProgress(generation: FirepodGeneration): void {
-  const { status } = generation;
-  const progress = status === 'processing' ? generation.progress : null;
-  const line = progress === null ? status : `${status}: ${progress.phase} ${Math.round(progress.percent)} %`;
-  // A terminal shows one line that changes; a file or a pipe gets a line each.
-  process.stderr.write(
-    process.stderr.isTTY ? `\r\u001b[K${line}${status === 'completed' ? '\n' : ''}` : `${line}\n`,
-  );
-}
-
-/** `apple.png`, `apple_1.png`, `apple_2.png` …, as the files are named in Storage. */
-function nthFile(out: string, index: number): string {
-  if (index === 0) return out;
-  const extension = extname(out);
-  return `${out.slice(0, out.length - extension.length)}_${index}${extension}`;
-}
-
-async function download(url: string, file: string): Promise<void> {
-  const response = await fetch(url, { signal: stopping.signal });
-  if (!response.ok)
-    throw new Error(
-      `The file could not be downloaded: ${response.status} ${response.statusText} from ${url}`,
-    );
-  await writeFile(file, Buffer.from(await response.arrayBuffer()));
+async function waitOrCancel(client: FirepodClient, generation: GenerationReference) {
+  try {
+    return await client.waitForCompletion(generation, {
+      signal: stopped,
+      onChange: (now) => progressLine.show(describeProgress(now)),
+    });
+  } catch (error) {
+    // Nobody will look at it: the worker is free for the next one.
+    if (stopped.aborted) {
+      progressLine.show('cancelling');
+      await client.cancel(generation);
+    }
+    throw error;
+  }
 }

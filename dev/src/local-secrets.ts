@@ -1,6 +1,6 @@
 /** The secrets of a stack on this machine: made once, kept under its data folder, readable by its owner alone. */
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 
@@ -23,16 +23,29 @@ export function readOrMakeSecrets(dataFolder: string, projectId: string): LocalS
   const secretsFile = join(dataFolder, 'secrets.json');
   if (!existsSync(secretsFile)) {
     const made = { runpodApiKey: `local_${randomHex(16)}`, webhookSecret: randomHex(32) };
-    writeFileSync(secretsFile, JSON.stringify(made), { mode: 0o600 });
+    writeWhole(secretsFile, made);
   }
   const serviceAccountFile = join(dataFolder, 'service-account.json');
   if (!existsSync(serviceAccountFile)) {
-    writeFileSync(serviceAccountFile, JSON.stringify(makeServiceAccount(projectId)), { mode: 0o600 });
+    writeWhole(serviceAccountFile, makeServiceAccount(projectId));
   }
-  const parsed = secretsSchema.safeParse(JSON.parse(readFileSync(secretsFile, 'utf8')));
-  if (!parsed.success)
-    throw new Error(`${secretsFile} does not hold the secrets of a stack; delete it to have new ones made.`);
-  return { ...parsed.data, serviceAccountFile };
+  return { ...readSecrets(secretsFile), serviceAccountFile };
+}
+
+function readSecrets(file: string): z.infer<typeof secretsSchema> {
+  try {
+    return secretsSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch (cause) {
+    throw new Error(`${file} does not hold the secrets of a stack; delete it to have new ones made.`, {
+      cause,
+    });
+  }
+}
+
+/** A killed process leaves the whole file or none. */
+function writeWhole(file: string, content: object): void {
+  writeFileSync(`${file}.new`, JSON.stringify(content), { mode: 0o600 });
+  renameSync(`${file}.new`, file);
 }
 
 /** The fields of a Google service account key file that the SDKs read. */

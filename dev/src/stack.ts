@@ -1,5 +1,6 @@
 /** All of Firepod on one machine: data services, RunPod with its workers, and functions, each a process of its own. */
-import { mkdirSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { readOrMakeSecrets } from './local-secrets.ts';
 import type { Ports } from './ports.ts';
@@ -16,6 +17,9 @@ export const bucket = `${projectId}.firebasestorage.app`;
 export const endpointId = 'local';
 export const host = '127.0.0.1';
 
+/** RunPod gives its workers ten seconds to end; it needs a little more for itself. */
+const runpodKillAfterMs = 12_000;
+
 export interface StackOptions {
   /** Where data, secrets and logs live. */
   dataFolder: string;
@@ -26,12 +30,17 @@ export interface StackOptions {
   worker?: { min: number; max: number; idleTimeoutMs: number };
   /** More environment for functions and workers, for example `FIREPOD_DISPATCH` or `FIREPOD_LEASE_SECONDS`. */
   env?: Record<string, string>;
-  onRestart?: (name: string, reason: string) => void;
+  /** Called with a sentence for the person at the console: a process died and is started again, a worker cannot run. */
+  onTrouble?: (sentence: string) => void;
+  /** Stops the start; what had started is ended again. */
+  signal?: AbortSignal;
 }
 
 /** What a client needs to talk to a stack: where each service listens, and the app's configuration. */
 export interface StackAddresses {
   projectId: string;
+  /** The id of the app at Firebase; on this machine each data folder is an app of its own. */
+  appId: string;
   bucket: string;
   endpointId: string;
   host: string;
@@ -48,22 +57,25 @@ export interface Stack extends StackAddresses {
 
 /** @throws {Error} naming the service that could not start; what had started is ended again. */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { dataFolder, ports } = options;
-  mkdirSync(dataFolder, { recursive: true });
+  const { dataFolder, ports, signal } = options;
+  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
   const secrets = readOrMakeSecrets(dataFolder, projectId);
   const started: ServiceProcess[] = [];
   const start = async (
     name: string,
     serviceOptions: { ports: Record<string, number> },
     env: Record<string, string>,
+    killAfterMs?: number,
   ) => {
+    signal?.throwIfAborted();
     const service = await startServiceProcess({
       name,
       program: join(cloneFolder, `dev/dist/processes/${name}.js`),
       options: serviceOptions,
       env,
       logFile: join(dataFolder, 'logs', `${name}.log`),
-      ...(options.onRestart === undefined ? {} : { onRestart: options.onRestart }),
+      ...(killAfterMs === undefined ? {} : { killAfterMs }),
+      ...(options.onTrouble === undefined ? {} : { onTrouble: options.onTrouble }),
     });
     started.push(service);
     return service;
@@ -92,6 +104,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       host,
       endpointId,
       apiKey: secrets.runpodApiKey,
+      dataFolder,
       ports: { runpod: ports.runpod },
       worker: {
         program: join(cloneFolder, 'apps/worker/dist/main.js'),
@@ -102,11 +115,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           FIREBASE_SERVICE_ACCOUNT_KEY: secrets.serviceAccountFile,
           FIREBASE_STORAGE_BUCKET: bucket,
           FIREPOD_MODEL: options.modelFolder,
+          // A person waits for the prompt; what is not done by then, the next start does.
+          FIREPOD_SHUTDOWN_GRACE_SECONDS: '1',
           ...options.env,
         },
       },
     };
-    const runpod = await start('runpod', runpodOptions, {});
+    const runpod = await start('runpod', runpodOptions, {}, runpodKillAfterMs);
     const functionsOptions: FunctionsOptions = {
       host,
       projectId,
@@ -115,6 +130,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     };
     const functions = await start('functions', functionsOptions, {
       ...firebaseEnv,
+      // On a machine of Google's, its credentials must not be found and used.
+      METADATA_SERVER_DETECTION: 'none',
       FIREBASE_CONFIG: JSON.stringify({ projectId, storageBucket: bucket }),
       RUNPOD_API_KEY: secrets.runpodApiKey,
       RUNPOD_ENDPOINT_ID: endpointId,
@@ -123,8 +140,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       ...options.env,
     });
     const found = { ...ports, ...data.ports, ...runpod.ports, ...functions.ports };
+    signal?.throwIfAborted();
     return {
       projectId,
+      appId: appIdOf(dataFolder),
       bucket,
       endpointId,
       host,
@@ -138,4 +157,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await close();
     throw error;
   }
+}
+
+/** The same for every start from a folder, another for another folder. */
+function appIdOf(dataFolder: string): string {
+  return `1:0:web:${createHash('sha256').update(realpathSync(dataFolder)).digest('hex').slice(0, 22)}`;
 }

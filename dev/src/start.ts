@@ -1,10 +1,11 @@
 /** `npm start`: all of Firepod on this machine, until Ctrl-C. */
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { settingsFrom } from './env.ts';
-import { findBusyPorts, portPlan } from './ports.ts';
+import { findBusyPorts, type Ports, portPlan } from './ports.ts';
 import { cloneFolder, host, startStack } from './stack.ts';
 import { announceStack, findRunningStack } from './stack-file.ts';
+import { listenForStop, untilAborted } from './stop-signals.ts';
 import { startStudio } from './studio.ts';
 
 const usage = `npm start -- [--port-offset N] [--data FOLDER]
@@ -13,10 +14,13 @@ const usage = `npm start -- [--port-offset N] [--data FOLDER]
   --data FOLDER     keeps data, secrets and logs there instead of .firepod`;
 
 const startedAt = performance.now();
-await main().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-});
+await main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    console.error(error instanceof Error ? error.message : error);
+    process.exit(1);
+  },
+);
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -30,69 +34,57 @@ async function main(): Promise<void> {
     console.log(usage);
     return;
   }
-  const offset = Number(values['port-offset']);
-  if (!Number.isInteger(offset) || offset < 0 || offset > 50_000) {
-    throw new Error(
-      `--port-offset: ${values['port-offset']} is not allowed; expected a whole number from 0 to 50000.`,
-    );
-  }
-  const dataFolder = values.data;
-  const running = findRunningStack(dataFolder);
-  if (running !== undefined) {
-    throw new Error(`Firepod already runs from ${dataFolder}: http://${running.host}:${running.ports.web}`);
-  }
-  const ports = portPlan({ offset });
-  const busy = await findBusyPorts(ports, host);
-  if (busy.length > 0) {
-    const lines = busy.map(
-      ({ service, port, holder }) =>
-        `  port ${port}, wanted for ${service}, is held by ${holder ?? 'another process'}`,
-    );
-    throw new Error(
-      `Some ports are not free:\n${lines.join('\n')}\nEnd those processes, or move all ports: npm start -- --port-offset 100`,
-    );
-  }
-
+  const signal = listenForStop();
+  const ports = portPlan({ offset: parseOffset(values['port-offset']) });
+  const dataFolder = resolve(values.data);
   const settings = settingsFrom(process.env);
-  const stack = await startStack({
-    dataFolder,
-    ports,
-    ...settings,
-    onRestart: (name, reason) => console.error(`The ${name} process ended (${reason}); starting it again.`),
-  });
-  const hosting = await startStudio(stack).catch(async (error: unknown) => {
-    await stack.close();
-    throw error;
-  });
-  const withdraw = announceStack(dataFolder, stack);
-  console.log(`
+  await refuseSecondStart(dataFolder);
+  await refuseBusyPorts(ports);
+
+  const stack = await startStack({ dataFolder, ports, ...settings, signal, onTrouble: console.error });
+  try {
+    const studio = await startStudio(stack);
+    const withdraw = announceStack(dataFolder, stack);
+    console.log(`
   Firepod is ready in ${((performance.now() - startedAt) / 1000).toFixed(1)} s
 
-  Studio     http://${host}:${ports.web}
+  Studio     ${studio.url}
   Model      ${settings.modelFolder}
   Data       ${dataFolder}   (logs in ${join(dataFolder, 'logs')})
 
   Ctrl-C ends it.
 `);
-  await untilStopped();
-  console.log('Ending…');
-  withdraw();
-  await hosting.close();
-  await stack.close();
-  process.exit(0);
+    await untilAborted(signal);
+    console.log('Ending…');
+    withdraw();
+    await studio.close();
+  } finally {
+    await stack.close();
+  }
 }
 
-/** Waits for the first signal to stop; a second one no longer waits for anything. */
-function untilStopped(): Promise<void> {
-  return new Promise((resolve) => {
-    let asked = false;
-    const stop = () => {
-      if (asked) process.exit(1);
-      asked = true;
-      resolve();
-    };
-    process.on('SIGINT', stop);
-    process.on('SIGTERM', stop);
-    process.on('SIGHUP', stop);
-  });
+function parseOffset(text: string): number {
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 50_000) return Number(text);
+  throw new Error(`--port-offset: "${text}" is not allowed; expected a whole number from 0 to 50000.`);
+}
+
+async function refuseSecondStart(dataFolder: string): Promise<void> {
+  const running = await findRunningStack(dataFolder);
+  if (running === undefined) return;
+  const { host: runningHost, ports, pid } = running;
+  throw new Error(
+    `Firepod already runs from ${dataFolder}: http://${runningHost}:${ports.web} (pid ${pid}).`,
+  );
+}
+
+async function refuseBusyPorts(ports: Ports): Promise<void> {
+  const busy = await findBusyPorts(ports, host);
+  if (busy.length === 0) return;
+  const lines = busy.map(
+    ({ service, port, holder }) =>
+      `  port ${port}, wanted for ${service}, is held by ${holder ?? 'another process'}`,
+  );
+  throw new Error(
+    `Some ports are not free:\n${lines.join('\n')}\nEnd those processes, or move all ports: npm start -- --port-offset 100`,
+  );
 }

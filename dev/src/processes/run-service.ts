@@ -11,29 +11,29 @@ export interface RunningService {
 export async function runService<Options>(
   start: (options: Options) => Promise<RunningService>,
 ): Promise<void> {
-  const options = JSON.parse(process.env[serviceOptionsVariable] ?? '{}') as Options;
-  let service: RunningService;
-  try {
-    service = await start(options);
-  } catch (error) {
-    tellParent({ failed: error instanceof Error ? error.message : String(error) });
-    process.exitCode = 1;
-    process.disconnect?.();
-    return;
-  }
+  let service: RunningService | undefined;
   let closing = false;
   const close = async () => {
     if (closing) return;
     closing = true;
-    await service.close();
+    await service?.close();
     process.exit(0);
   };
   process.once('SIGTERM', close);
   // The channel closes when the parent ends, even by SIGKILL: no service outlives its stack.
   process.once('disconnect', close);
+  try {
+    service = await start(JSON.parse(process.env[serviceOptionsVariable] ?? '{}') as Options);
+  } catch (error) {
+    // What had been opened before the failure must not keep the process, nor its ports.
+    tellParent({ failed: error instanceof Error ? error.message : String(error) }, () => process.exit(1));
+    return;
+  }
   tellParent({ ready: service.ports });
 }
 
-function tellParent(message: ServiceMessage): void {
-  process.send?.(message);
+/** Sends the parent a message; one that can no longer be told is of no use to anybody. */
+export function tellParent(message: ServiceMessage, sent: () => void = () => undefined): void {
+  if (process.connected) process.send?.(message, sent);
+  else sent();
 }
