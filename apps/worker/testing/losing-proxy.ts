@@ -1,4 +1,4 @@
-/** A proxy in front of a server that hands on every request and loses the answers that it is told to lose. */
+/** A proxy in front of a server that hands on every request, and loses or holds back the answers that it is told to. */
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -8,19 +8,22 @@ export interface LosingProxy {
   readonly host: string;
   /** The answers to the next `count` requests with this method are lost after the server has done its work. */
   loseAnswers(method: string, count: number): void;
+  /** As `loseAnswers`, but the connection stays open and silent. */
+  holdAnswers(method: string, count: number): void;
   close(): Promise<void>;
 }
 
 /** @param target `host:port` of the server behind it */
 export async function startLosingProxy(target: string): Promise<LosingProxy> {
   const [hostname, port] = target.split(':');
-  let losing = { method: '', count: 0 };
+  let fault = { method: '', count: 0, cuts: true };
   const server = createServer((incoming, outgoing) => {
     const { method, url: path, headers } = incoming;
     const forwarded = httpRequest({ hostname, port, method, path, headers }, (answer) => {
-      if (method === losing.method && losing.count > 0) {
-        losing.count -= 1;
-        answer.resume().on('end', () => incoming.socket.destroy());
+      if (method === fault.method && fault.count > 0) {
+        fault.count -= 1;
+        answer.resume();
+        if (fault.cuts) answer.on('end', () => incoming.socket.destroy());
         return;
       }
       outgoing.writeHead(answer.statusCode!, answer.headers);
@@ -32,7 +35,10 @@ export async function startLosingProxy(target: string): Promise<LosingProxy> {
   return {
     host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     loseAnswers(method, count) {
-      losing = { method, count };
+      fault = { method, count, cuts: true };
+    },
+    holdAnswers(method, count) {
+      fault = { method, count, cuts: false };
     },
     close: () =>
       new Promise((resolve) => {

@@ -60,7 +60,7 @@ describe('a job', () => {
       firestore: firebase.firestore,
       mediaStore: options.mediaStore ?? openMediaStore(),
       engine: options.engine ?? engine,
-      policy: QUICK_POLICY,
+      policy: { ...QUICK_POLICY, attemptsMax: 2 },
       podId,
     });
     const done = handler({ id: jobId, input }, { signal, progress, logger: createCollectingLogger() });

@@ -6,7 +6,7 @@ import {
   startTestFirebase,
   type TestFirebase,
 } from '../../testing/firebase.ts';
-import { startLosingProxy } from '../../testing/losing-proxy.ts';
+import { type LosingProxy, startLosingProxy } from '../../testing/losing-proxy.ts';
 import type { MediaAccess } from '../env.ts';
 import { connectFirebase } from '../firebase.ts';
 import { createMediaStore, type MediaStore, type NamedFile, type StoreOptions } from './media-store.ts';
@@ -131,8 +131,8 @@ describe('the media store', () => {
 
   describe('behind a network that loses answers', () => {
     it('knows its own file again when the answer to an upload was lost', async () => {
-      await behindProxy(async (store, lose) => {
-        lose('POST', 1);
+      await behindProxy(async (store, proxy) => {
+        proxy.loseAnswers('POST', 1);
         const [file] = await store.store([picture('a.png', 'once')], {
           ...options,
           isStillOurs: () => Promise.reject(new Error('Its own file is no conflict.')),
@@ -143,27 +143,35 @@ describe('the media store', () => {
     });
 
     it('takes away what may have arrived when it gives up', async () => {
-      await behindProxy(async (store, lose) => {
-        lose('POST', 10);
+      await behindProxy(async (store, proxy) => {
+        proxy.loseAnswers('POST', 10);
         const storing = store.store([picture('a.png'), picture('b.png')], options);
         await expect(storing).rejects.toMatchObject({ code: 'upload_failed' });
         expect(await firebase.objectNames()).toEqual([]);
       });
     });
 
-    async function behindProxy(
-      use: (store: MediaStore, lose: (method: string, count: number) => void) => Promise<void>,
-    ): Promise<void> {
+    it('tries again when an answer does not come at all', async () => {
+      await behindProxy(async (store, proxy) => {
+        proxy.holdAnswers('POST', 1);
+        expect(await store.store([picture('a.png')], options)).toHaveLength(1);
+      });
+    });
+
+    async function behindProxy(use: (store: MediaStore, proxy: LosingProxy) => Promise<void>): Promise<void> {
       const proxy = await startLosingProxy(firebase.storageHost);
       process.env['FIREBASE_STORAGE_EMULATOR_HOST'] = proxy.host;
       process.env['STORAGE_EMULATOR_HOST'] = `http://${proxy.host}`;
       const connection = connectFirebase(createServiceAccount(), BUCKET, randomUUID());
       try {
         const { bucket } = connection;
-        await use(
-          createMediaStore({ bucket, mediaAccess: 'public', retryDelaysMs: [10, 20] }),
-          proxy.loseAnswers,
-        );
+        const settings = {
+          bucket,
+          mediaAccess: 'public',
+          retryDelaysMs: [10, 20],
+          requestTimeoutMs: 1000,
+        } as const;
+        await use(createMediaStore(settings), proxy);
       } finally {
         process.env['FIREBASE_STORAGE_EMULATOR_HOST'] = firebase.storageHost;
         process.env['STORAGE_EMULATOR_HOST'] = `http://${firebase.storageHost}`;

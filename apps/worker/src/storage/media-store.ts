@@ -61,9 +61,12 @@ export interface MediaStoreOptions {
   storageEmulatorHost?: string | undefined;
   /** Waits between the tries of one request; default half a second, doubled three times. */
   retryDelaysMs?: readonly number[];
+  /** How long one request may take; default a minute, enough for the largest file on a slow line. */
+  requestTimeoutMs?: number;
 }
 
 const RETRY_DELAYS_MS = [500, 1000, 2000, 4000];
+const REQUEST_TIMEOUT_MS = 60_000;
 
 /** A name is never written again once its document is completed, so that a cache may keep its file for ever. */
 const CACHE_CONTROL = 'max-age=31536000, immutable';
@@ -83,6 +86,8 @@ export function createMediaStore(options: MediaStoreOptions): MediaStore {
   let isAclRefused = false;
   // One retry loop is enough, and ours knows the job's signal.
   bucket.storage.retryOptions.autoRetry = false;
+  // Without it an upload that stalls would hold the job, and renew its lease, for ever.
+  bucket.storage.timeout = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
 
   async function storeOne(file: NamedFile, { generations, isStillOurs, signal }: StoreOptions) {
     const mark = randomUUID();
