@@ -1,25 +1,18 @@
 /** A user no longer wants a generation: the document is failed first, then RunPod is told. */
 import {
+  type CancelResult,
   generationPath,
   isFileUid,
   isUserId,
   type MediaType,
   type Problem,
   shorten,
-  type TerminalStatus,
 } from '@firepod/contract';
 import { FirepodFunctionsError, invalidArgument } from './errors.ts';
 import type { FunctionContext } from './function-context.ts';
 import type { GenerationLocation } from './generation-store.ts';
 import { performEffect } from './job-dispatch.ts';
 import { log } from './log.ts';
-
-/** How the generation has ended. */
-export interface CancelResult {
-  /** True also where an earlier call cancelled it; false where it had ended otherwise, and nothing was changed. */
-  readonly cancelled: boolean;
-  readonly status: TerminalStatus;
-}
 
 /**
  * Cancels a generation of the signed-in user; `data` is `{file_uid, media_type}`.

@@ -2,12 +2,12 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import {
   createJobInput,
+  type GenerationReference,
   generationPath,
+  generationReference,
   isUserId,
   LIMITS_PATH,
-  type MediaType,
   mediaTypeOf,
-  parseGenerationPath,
   parseSubmission,
   projectLimitsSchema,
   promptWords,
@@ -26,17 +26,8 @@ import { log } from './log.ts';
 import { readModelCard } from './model-card.ts';
 import { checkQuota, countUsage } from './quota.ts';
 
-/** What a caller gets: where to listen. */
-export interface GenerationReference {
-  readonly file_uid: string;
-  readonly user_id: string;
-  readonly media_type: MediaType;
-  /** `generations/{user_id}/{images|videos}/{file_uid}` */
-  readonly path: string;
-}
-
 /**
- * Accepts what a signed-in user sent. A `request_id` that was seen before gives the generation that it made, whatever
+ * Accepts what a signed-in user sent and says where to listen. A `request_id` that was seen before gives the generation that it made, whatever
  * became of it.
  *
  * @throws {FirepodFunctionsError} `invalid_argument`, `quota_exceeded` (both: nothing was written) or `dispatch_failed`
@@ -136,8 +127,8 @@ async function dispatchOrFail(context: FunctionContext, job: PendingJob): Promis
 }
 
 function referenceTo(path: string): GenerationReference {
-  const parts = parseGenerationPath(path);
-  if (parts === null)
+  const reference = generationReference(path);
+  if (reference === null)
     throw new Error(`A request record points to ${JSON.stringify(path)}, which is no generation.`);
-  return { file_uid: parts.fileUid, user_id: parts.userId, media_type: parts.mediaType, path };
+  return reference;
 }

@@ -1,17 +1,18 @@
 /** The client of an app: ask for generations, follow them, list them, cancel them. */
-import { CALLABLES, FUNCTIONS_REGION, type GenerationRequest, type TerminalStatus } from '@firepod/contract';
+import {
+  CALLABLES,
+  type CancelResult,
+  FUNCTIONS_REGION,
+  type GenerationReference,
+  type GenerationRequest,
+} from '@firepod/contract';
 import type { FirebaseApp } from 'firebase/app';
 import { type Auth, getAuth } from 'firebase/auth';
 import { type Firestore, getFirestore } from 'firebase/firestore';
 import { type Functions, getFunctions, httpsCallable } from 'firebase/functions';
 import type { FirepodError } from './errors.ts';
 import { fromFunctionsError } from './firebase-errors.ts';
-import {
-  type CompletedFirepodGeneration,
-  type FirepodGeneration,
-  type GenerationReference,
-  referenceTo,
-} from './generation.ts';
+import { type CompletedFirepodGeneration, type FirepodGeneration, referenceTo } from './generation.ts';
 import { type ListOptions, listGenerations } from './list-generations.ts';
 import { type WaitOptions, waitForCompletion } from './wait-for-completion.ts';
 import { watchGeneration } from './watch-generation.ts';
@@ -30,13 +31,6 @@ export interface SubmitOptions {
    * call whose answer was lost can be repeated.
    */
   readonly requestId?: string | undefined;
-}
-
-/** How a generation has ended, as `cancel` found or made it. */
-export interface CancelResult {
-  /** False where it had completed, or failed for another reason, before. */
-  readonly cancelled: boolean;
-  readonly status: TerminalStatus;
 }
 
 /** Every promise rejects with, and every `onError` gets, a `FirepodError`. */

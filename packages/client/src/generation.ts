@@ -1,16 +1,12 @@
 /** Generations as an app sees them: the contract's document with the web SDK's timestamps, and where it lies. */
-import { type Generation, type MediaType, parseGeneration, parseGenerationPath } from '@firepod/contract';
+import {
+  type Generation,
+  type GenerationReference,
+  generationReference,
+  parseGeneration,
+} from '@firepod/contract';
 import { type DocumentSnapshot, Timestamp } from 'firebase/firestore';
 import { FirepodError } from './errors.ts';
-
-/** Where a generation lies; what `submit` returns and the other calls take. */
-export interface GenerationReference {
-  readonly file_uid: string;
-  readonly user_id: string;
-  readonly media_type: MediaType;
-  /** `generations/{user_id}/{images|videos}/{file_uid}` */
-  readonly path: string;
-}
 
 /** A generation in one of its four states (`status` tells them apart) with its reference. */
 export type FirepodGeneration = Generation<Timestamp> & { readonly reference: GenerationReference };
@@ -20,30 +16,21 @@ export type CompletedFirepodGeneration = Extract<FirepodGeneration, { status: 'c
 
 /** The reference of a generation's path. @throws {FirepodError} `not_found` where it is the path of none */
 export function referenceTo(path: string): GenerationReference {
-  const parts = parseGenerationPath(path);
-  if (parts === null) {
-    throw new FirepodError('not_found', `${JSON.stringify(path)} is not the path of a generation.`);
-  }
-  return toReference(path, parts);
+  const reference = generationReference(path);
+  if (reference !== null) return reference;
+  throw new FirepodError('not_found', `${JSON.stringify(path)} is not the path of a generation.`);
 }
 
 /**
  * Reads a snapshot, whoever wrote the document: fields of another shape are absent, and the ids are those of the path.
- * Null where there is no document, or one that is in none of the four states or has no `file_uid` for a name. Server timestamps that are still on their
- * way are this machine's estimates, so that a new generation has its place in a list at once.
+ * Null where there is no document, or one that is in none of the four states or has no `file_uid` for a name. Server
+ * timestamps that are still on their way are this machine's estimates, so that a new generation has its place in a list
+ * at once.
  */
 export function readGeneration(snapshot: DocumentSnapshot): FirepodGeneration | null {
   const data = snapshot.data({ serverTimestamps: 'estimate' });
   const generation = parseGeneration(data, (value) => value instanceof Timestamp);
-  const parts = parseGenerationPath(snapshot.ref.path);
-  if (generation === null || parts === null) return null;
-  const reference = toReference(snapshot.ref.path, parts);
+  const reference = generationReference(snapshot.ref.path);
+  if (generation === null || reference === null) return null;
   return { ...generation, user_id: reference.user_id, file_uid: reference.file_uid, reference };
-}
-
-function toReference(
-  path: string,
-  { fileUid, userId, mediaType }: NonNullable<ReturnType<typeof parseGenerationPath>>,
-): GenerationReference {
-  return { file_uid: fileUid, user_id: userId, media_type: mediaType, path };
 }

@@ -1,7 +1,8 @@
 /** A generation as a promise of its results. */
+import type { GenerationReference } from '@firepod/contract';
 import type { Firestore } from 'firebase/firestore';
 import { FirepodError } from './errors.ts';
-import type { CompletedFirepodGeneration, FirepodGeneration, GenerationReference } from './generation.ts';
+import type { CompletedFirepodGeneration, FirepodGeneration } from './generation.ts';
 import { watchGeneration } from './watch-generation.ts';
 
 export interface WaitOptions {

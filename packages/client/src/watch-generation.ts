@@ -1,8 +1,9 @@
 /** Follows one generation. */
+import type { GenerationReference } from '@firepod/contract';
 import { doc, type Firestore, onSnapshot } from 'firebase/firestore';
 import type { FirepodError } from './errors.ts';
 import { fromFirestoreError } from './firebase-errors.ts';
-import { type FirepodGeneration, type GenerationReference, readGeneration } from './generation.ts';
+import { type FirepodGeneration, readGeneration } from './generation.ts';
 
 /**
  * Calls `onChange` with the generation now and after each change. One that does not exist yet is waited for; one that

@@ -25,6 +25,18 @@ describe('a document', () => {
     });
   });
 
+  it.each([
+    ['queued', ['created_at', 'updated_at']],
+    ['processing', ['created_at', 'updated_at', 'started_at']],
+    ['completed', ['created_at', 'updated_at', 'modified', 'completed_at']],
+    ['failed', ['created_at', 'updated_at', 'completed_at']],
+  ])('that is %s without any time, or with texts for times, has null for each', (status, names) => {
+    for (const times of [[], names.map((name) => [name, '2026-01-01T00:00:00Z'])]) {
+      const generation = parse({ status, ...Object.fromEntries(times) });
+      expect(generation).toMatchObject(Object.fromEntries(names.map((name) => [name, null])));
+    }
+  });
+
   it('reads by its state, without the fields of other states', () => {
     const progress = { phase: 'denoising', step: 3, steps: 25, percent: 12, eta_seconds: 4 };
     const data = { status: 'processing', progress, preview: 'data:image/webp;base64,AA', error: 'old' };

@@ -187,6 +187,13 @@ export const projectLimitsSchema = z.looseObject({
 /** The limits of a project, read. */
 export type ProjectLimits = z.output<typeof projectLimitsSchema>;
 
+/** What `cancelGeneration` answers: how the generation has ended. */
+export interface CancelResult {
+  /** True also where an earlier call cancelled it; false where it had ended otherwise, and nothing was changed. */
+  readonly cancelled: boolean;
+  readonly status: TerminalStatus;
+}
+
 /** What the worker posts as the job's output, and what the webhook finishes an open document from. */
 export interface JobOutput {
   readonly status: 'completed' | 'failed';

@@ -1,5 +1,6 @@
 /** What the web app, the functions and the worker agree on. */
 export {
+  type CancelResult,
   type CompletedGeneration,
   type FailedGeneration,
   type Generation,
@@ -73,7 +74,9 @@ export {
   FUNCTIONS_CODEBASE,
   FUNCTIONS_REGION,
   fileName,
+  type GenerationReference,
   generationPath,
+  generationReference,
   generationsPath,
   imageObjectName,
   isFileUid,

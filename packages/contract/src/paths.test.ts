@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   generationPath,
+  generationReference,
   imageObjectName,
   isFileUid,
   isRequestId,
@@ -36,7 +37,14 @@ describe('paths', () => {
 
   it('of generations are read back, and no others', () => {
     const parts = { userId: 'ada', mediaType: 'video', fileUid: 'f-1' } as const;
-    expect(parseGenerationPath(generationPath('ada', 'video', 'f-1'))).toEqual(parts);
+    const path = generationPath('ada', 'video', 'f-1');
+    expect(parseGenerationPath(path)).toEqual(parts);
+    expect(generationReference(path)).toEqual({
+      file_uid: 'f-1',
+      user_id: 'ada',
+      media_type: 'video',
+      path: 'generations/ada/videos/f-1',
+    });
     for (const path of [
       '',
       'generations/ada/marks/f-1',
@@ -44,6 +52,7 @@ describe('paths', () => {
       'generations/ada/images/a/b/c',
     ]) {
       expect(parseGenerationPath(path)).toBeNull();
+      expect(generationReference(path)).toBeNull();
     }
   });
 });

@@ -95,6 +95,22 @@ export function parseGenerationPath(
   return { userId, mediaType: collection === COLLECTIONS.images ? 'image' : 'video', fileUid };
 }
 
+/** Where a generation lies: what `submitGeneration` answers, and what an app keeps of it. */
+export interface GenerationReference {
+  readonly file_uid: string;
+  readonly user_id: string;
+  readonly media_type: MediaType;
+  /** `generations/{user_id}/{images|videos}/{file_uid}` */
+  readonly path: string;
+}
+
+/** The reference of a generation's path, or null where it is the path of none. */
+export function generationReference(path: string): GenerationReference | null {
+  const parts = parseGenerationPath(path);
+  if (parts === null) return null;
+  return { file_uid: parts.fileUid, user_id: parts.userId, media_type: parts.mediaType, path };
+}
+
 /** What a user marked on one generation. */
 export function markPath(userId: string, fileUid: string): string {
   return `${COLLECTIONS.generations}/${userId}/${COLLECTIONS.marks}/${fileUid}`;
