@@ -20,6 +20,11 @@ export function descendantsOf(pid: number): RunningProcess[] {
   return below(pid);
 }
 
+/** Whether the process is there and is no zombie. */
+export function isRunning(pid: number): boolean {
+  return readProcess(pid) !== undefined;
+}
+
 function readProcess(pid: number): RunningProcess | undefined {
   try {
     // The second field is the name in brackets and may hold spaces; the parent's id is the second after it (proc(5)).

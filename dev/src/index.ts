@@ -1,4 +1,4 @@
 export { connectClientApp, emulatorHosts, firebaseConfig } from './client-app.ts';
-export { portPlan } from './ports.ts';
+export { findBusyPorts, portPlan } from './ports.ts';
 export { cloneFolder, type Stack, type StackAddresses, type StackOptions, startStack } from './stack.ts';
 export { startStudio } from './studio.ts';
