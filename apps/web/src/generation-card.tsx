@@ -14,6 +14,7 @@ interface GenerationCardProps {
 export function GenerationCard({ generation, cancel }: GenerationCardProps) {
   const card = useRef<HTMLLIElement>(null);
   const prompt = generation.request_data.prompt ?? 'No prompt';
+  const percent = generation.status === 'processing' ? (generation.progress?.percent ?? 0) : 0;
   const cancelAndKeepFocus = async () => {
     await cancel();
     // The button that had the focus goes away.
@@ -34,9 +35,15 @@ export function GenerationCard({ generation, cancel }: GenerationCardProps) {
         <GenerationPicture generation={generation} prompt={prompt} />
         {generation.status === 'processing' && (
           <Progress.Root size={6} radius={0} transitionDuration={400} className="progress-bar">
+            {/* Mantine's own aria would read the bare percentage instead of the words. */}
             <Progress.Section
-              value={generation.progress?.percent ?? 0}
+              value={percent}
+              withAria={false}
+              role="progressbar"
               aria-label={`Progress of ${prompt}`}
+              aria-valuemin={0}
+              aria-valuemax={100}
+              aria-valuenow={percent}
               aria-valuetext={progressWords(generation)}
             />
           </Progress.Root>

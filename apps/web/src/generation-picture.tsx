@@ -15,7 +15,7 @@ export function GenerationPicture({ generation, prompt }: GenerationPictureProps
   if (preview !== null && preview !== lastPreview) setLastPreview(preview);
 
   return (
-    <div className="picture-frame" data-status={generation.status}>
+    <div className="picture-frame">
       {lastPreview !== undefined && generation.status !== 'failed' && (
         <img className="forming" src={lastPreview} alt="" />
       )}

@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest';
+import { progressWords } from './progress-words.ts';
+
+const job = { id: 'job-1', attempt: 1 };
+const at = (phase: 'loading' | 'denoising' | 'uploading', percent: number, eta_seconds: number | null) => ({
+  phase,
+  step: 1,
+  steps: 2,
+  percent,
+  eta_seconds,
+});
+
+test.each([
+  ['Starting', null],
+  ['Loading the model', at('loading', 1, null)],
+  ['Painting 42 %', at('denoising', 41.7, null)],
+  ['Painting 42 %, 3 s left', at('denoising', 42, 2.1)],
+  ['Painting 89 %, 1 s left', at('denoising', 89, 0)],
+  ['Painting 5 %, 12 min left', at('denoising', 5, 700)],
+  ['Saving', at('uploading', 95, null)],
+])('%s', (words, progress) => {
+  expect(progressWords({ progress, job })).toBe(words);
+});
+
+test('a later attempt is named', () => {
+  expect(progressWords({ progress: at('denoising', 10, 8), job: { id: null, attempt: 2 } })).toBe(
+    'Painting (attempt 2) 10 %, 8 s left',
+  );
+});

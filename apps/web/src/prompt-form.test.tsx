@@ -1,0 +1,92 @@
+// @vitest-environment happy-dom
+import { FirepodError, type GenerationRequest } from '@firepod/client';
+import { act } from 'react';
+import { expect, test } from 'vitest';
+import { mount } from '../test/mount.tsx';
+import { PromptForm } from './prompt-form.tsx';
+
+/** The form with a function behind it that answers when it is told to, or refuses at once. */
+async function mountForm(refusal?: FirepodError) {
+  const requests: GenerationRequest[] = [];
+  let answer = () => {};
+  const submit = async (request: GenerationRequest) => {
+    requests.push(request);
+    if (refusal !== undefined) throw refusal;
+    await new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+  };
+  const page = await mount(<PromptForm card={undefined} submit={submit} />);
+  const prompt = page.find<HTMLTextAreaElement>('textarea', 'Describe a picture');
+  return {
+    ...page,
+    requests,
+    prompt,
+    answer: () => act(async () => answer()),
+    press: (options: KeyboardEventInit) =>
+      act(async () => prompt.dispatchEvent(new KeyboardEvent('keydown', { bubbles: true, ...options }))),
+  };
+}
+
+test('nothing can be sent without a prompt', async () => {
+  const form = await mountForm();
+  expect(form.find<HTMLButtonElement>('button[type=submit]').disabled).toBe(true);
+  await form.type(form.prompt, '  ');
+  await form.press({ key: 'Enter', ctrlKey: true });
+  expect(form.requests).toEqual([]);
+});
+
+test('settings are sent with the prompt, counted while they are folded away, and reset', async () => {
+  const form = await mountForm();
+  await form.type(form.prompt, 'a cat');
+  await form.type(form.find<HTMLInputElement>('input', 'Steps'), '150');
+  await form.type(form.find<HTMLInputElement>('input', 'Seed'), '7');
+  await form.click(form.find('button', 'Generate'));
+  expect(form.requests).toEqual([{ prompt: 'a cat', num_inference_steps: 150, seed: 7 }]);
+  await form.answer();
+  await form.click(form.find('button', 'Reset'));
+  expect(form.find('button', 'Settings')).toBeDefined();
+  await form.click(form.find('button', 'Generate'));
+  expect(form.requests[1]).toEqual({ prompt: 'a cat' });
+});
+
+test('Ctrl+Enter and Command+Enter send, Enter alone does not, and while it is being sent nothing does', async () => {
+  const form = await mountForm();
+  await form.type(form.prompt, 'a cat');
+  await form.press({ key: 'Enter' });
+  expect(form.requests).toHaveLength(0);
+  // Both within one drawing of the page.
+  await act(async () => {
+    for (const key of ['ctrlKey', 'metaKey']) {
+      form.prompt.dispatchEvent(new KeyboardEvent('keydown', { bubbles: true, key: 'Enter', [key]: true }));
+    }
+  });
+  expect(form.requests).toHaveLength(1);
+  await form.answer();
+  await form.press({ key: 'Enter', metaKey: true });
+  expect(form.requests).toHaveLength(2);
+});
+
+test('a refused setting is shown below its field, and the settings open for it', async () => {
+  const message = 'num_inference_steps: 500 is not allowed; expected a whole number from 1 to 150.';
+  const problems = [{ field: 'num_inference_steps', message }];
+  const form = await mountForm(new FirepodError('invalid_argument', message, { problems }));
+  await form.type(form.prompt, 'a cat');
+  await form.type(form.find<HTMLInputElement>('input', 'Steps'), '500');
+  expect(form.find('button', 'Settings (1)').getAttribute('aria-expanded')).toBe('false');
+  await form.click(form.find('button', 'Generate'));
+  expect(form.find('button', 'Settings (1)').getAttribute('aria-expanded')).toBe('true');
+  const steps = form.find<HTMLInputElement>('input', 'Steps');
+  expect(steps.getAttribute('aria-invalid')).toBe('true');
+  expect(form.container.textContent).toContain('500 is not allowed; expected a whole number from 1 to 150.');
+  expect(form.container.querySelector('[role=alert]')).toBeNull();
+});
+
+test('any other failure is told in the form, and the prompt stays to be sent again', async () => {
+  const form = await mountForm(new FirepodError('quota_exceeded'));
+  await form.type(form.prompt, 'a cat');
+  await form.click(form.find('button', 'Generate'));
+  expect(form.find('[role=alert]').textContent).toBe('Too many generations. Please try again later.');
+  expect(form.prompt.value).toBe('a cat');
+  expect(form.find<HTMLButtonElement>('button', 'Generate').disabled).toBe(false);
+});
