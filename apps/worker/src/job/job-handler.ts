@@ -7,11 +7,10 @@ import {
   seedFromFileUid,
   type TransitionPolicy,
 } from '@firepod/contract';
-import { type Handler, JobError } from '@firepod/runpod/worker';
+import { type Handler, JobError, withFields } from '@firepod/runpod/worker';
 import type { Firestore } from 'firebase-admin/firestore';
 import type { Engine } from '../engines/engine.ts';
 import { describeThrown, failureOf } from '../errors.ts';
-import { withFields } from '../logger.ts';
 import type { MediaStore } from '../storage/media-store.ts';
 import type { StoredJobInput } from './attempt.ts';
 import { runDirectJob } from './direct-job.ts';

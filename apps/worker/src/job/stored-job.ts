@@ -12,13 +12,12 @@ import {
   promptWords,
   type TransitionPolicy,
 } from '@firepod/contract';
-import { JobError, type Logger, RunpodError } from '@firepod/runpod/worker';
+import { JobError, type Logger, RunpodError, withFields } from '@firepod/runpod/worker';
 import type { Firestore } from 'firebase-admin/firestore';
 import { describeThrown, EngineCrashedError, failureOf, isSuperseded } from '../errors.ts';
 import { type Claim, claimGeneration } from '../generation/claim.ts';
 import { isTimestamp } from '../generation/documents.ts';
 import type { HeldGeneration } from '../generation/held-generation.ts';
-import { withFields } from '../logger.ts';
 import { type AttemptOptions, runAttempt, type StoredJobInput } from './attempt.ts';
 
 /** What a stored job needs. */

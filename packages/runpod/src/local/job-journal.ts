@@ -12,7 +12,7 @@ import { RunpodError } from '../errors.ts';
 import type { Submission } from './job-queue.ts';
 
 /** A job as it was submitted, and when. */
-export type JournaledJob = Submission & { submittedAtMs: number };
+type JournaledJob = Submission & { submittedAtMs: number };
 
 /** Appends one line a change. */
 export interface JobJournal {

@@ -1,7 +1,7 @@
 /** `@firepod/runpod/worker`: run jobs of a RunPod serverless endpoint in Node. */
 export type { Clock } from '../clock.ts';
 export { RunpodError, type RunpodErrorCode } from '../errors.ts';
-export type { Logger } from '../logger.ts';
+export { type Logger, withFields } from '../logger.ts';
 export { type Handler, type Job, type JobContext, JobError } from './job.ts';
 export { createPlatformLogger, type PlatformLoggerOptions } from './platform-logger.ts';
 export { type LogLevel, settingsFrom, type WorkerSettings } from './settings.ts';

@@ -113,7 +113,8 @@ export function startJobRun<Input, Output>(
       logger.info({ durationMs: clock.now() - startedAtMs }, 'Stopped by the platform; nothing is posted.');
       return;
     }
-    if ('thrown' in outcome) logFailure(logger, outcome.thrown);
+    // A JobError's words are for who sent the job and may quote its input, so the log gets its code alone (below).
+    if ('thrown' in outcome && !isDeliberate(outcome.thrown)) logFailure(logger, outcome.thrown);
     const result = encodeResult(outcome, { workerId, maxBytes: context.maxResultBytes(job.id) });
     await progress.flush();
     const isDelivered = await deliverResult(api, job.id, result.body, {

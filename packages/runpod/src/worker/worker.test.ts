@@ -199,10 +199,21 @@ describe('results', () => {
       7,
     ];
     const list = thrown.map((_, index) => ({ id: `job-${index}`, input: index }));
-    const { posts } = await setUp(jobs(...list), async ({ input }) => {
-      throw thrown[input as number];
-    });
+    const logged: string[] = [];
+    const log = (_fields: object, message: string) => logged.push(message);
+    const { posts, worker } = await setUp(
+      jobs(...list),
+      async ({ input }) => {
+        throw thrown[input as number];
+      },
+      { logger: { debug: log, info: log, warn: log, error: log } },
+    );
     await eventually(() => expect(posts()).toHaveLength(3));
+    await worker.shutdown();
+    // A JobError's words are for the caller and may quote the job's input; what nobody foresaw is the log's.
+    expect(logged).toEqual(expect.arrayContaining(['The handler failed: oops', 'The handler failed: 7']));
+    expect(logged.filter((message) => message.includes('No room.'))).toEqual([]);
+    expect(logged.filter((message) => message === 'Failed.')).toHaveLength(3);
     expect(posts().map(({ error }) => JSON.parse(String(error)))).toEqual([
       {
         code: 'out_of_memory',
