@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createEngine, type Engine } from './engine.ts';
-import { callerOf } from './identity.ts';
+import { createCallerReader } from './identity.ts';
 import { compileQuery } from './query.ts';
 import { openStore, type Store } from './store.ts';
 
@@ -154,13 +154,22 @@ describe('a commit', () => {
 });
 
 describe('who calls', () => {
+  const issuedAtSeconds = 1_800_000_000;
+  const callerOf = createCallerReader({ projectId: 'demo-test', clock: () => issuedAtSeconds * 1000 });
   const token = (claims: object) =>
     `Bearer e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.`;
+  const idToken = (claims: object) =>
+    token({
+      iss: 'https://securetoken.google.com/demo-test',
+      aud: 'demo-test',
+      iat: issuedAtSeconds,
+      exp: issuedAtSeconds + 3600,
+      ...claims,
+    });
 
   test('is told by the header: owner, a user, or nobody', () => {
     expect(callerOf('Bearer owner')).toEqual({ kind: 'admin' });
-    expect(callerOf(token({ sub: 'u1' }))).toEqual({ kind: 'client', uid: 'u1' });
-    expect(callerOf(token({ sub: 'u1', user_id: 'u2' }))).toEqual({ kind: 'client', uid: 'u2' });
+    expect(callerOf(idToken({ sub: 'u1' }))).toEqual({ kind: 'client', uid: 'u1' });
     expect(callerOf(undefined)).toEqual({ kind: 'client', uid: null });
   });
 
@@ -171,8 +180,12 @@ describe('who calls', () => {
     'Bearer a.b.c',
     'Basic owner',
     token({}),
-    token({ sub: 5 }),
     token([]),
+    token({ sub: 'u1' }),
+    idToken({}),
+    idToken({ sub: 5 }),
+    idToken({ sub: 'u1', exp: issuedAtSeconds }),
+    idToken({ sub: 'u1', aud: 'demo-other' }),
   ])('%j is refused, not taken for nobody', (header) => {
     expect(() => callerOf(header)).toThrow(expect.objectContaining({ status: 'UNAUTHENTICATED' }));
   });

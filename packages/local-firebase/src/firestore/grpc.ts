@@ -1,7 +1,7 @@
 /** The gRPC transport: what firebase-admin, @google-cloud/firestore and the web SDK in Node speak. */
 import type { Socket } from 'node:net';
 import grpc from '@grpc/grpc-js';
-import { type Caller, callerOf } from './identity.ts';
+import type { Caller } from './identity.ts';
 import { createListenSession, type StreamSession } from './listen.ts';
 import { streamingMethods, unaryMethods } from './methods.ts';
 import { decodeMessage, encodeMessage, firestoreMethods } from './protos.ts';
@@ -59,7 +59,7 @@ function implementation(service: Service): grpc.UntypedServiceImplementation {
   for (const [name, method] of Object.entries(unaryMethods)) {
     handlers[name] = (call: grpc.ServerUnaryCall<object, object>, respond: grpc.sendUnaryData<object>) => {
       try {
-        respond(null, method(service, callerOfCall(call), call.request));
+        respond(null, method(service, callerOfCall(service, call), call.request));
       } catch (error) {
         respond(grpcErrorOf(service, error));
       }
@@ -69,7 +69,8 @@ function implementation(service: Service): grpc.UntypedServiceImplementation {
     handlers[name] = async (call: grpc.ServerWritableStream<object, object>) => {
       sendHeaders(call);
       try {
-        for (const response of await method(service, callerOfCall(call), call.request)) call.write(response);
+        for (const response of await method(service, callerOfCall(service, call), call.request))
+          call.write(response);
         call.end();
       } catch (error) {
         call.emit('error', grpcErrorOf(service, error));
@@ -100,7 +101,7 @@ function streamHandler(service: Service, createSession: CreateSession) {
     call.on('data', (request: object) => {
       if (isOver) return;
       try {
-        session ??= createSession(service, callerOfCall(call), (response) => {
+        session ??= createSession(service, callerOfCall(service, call), (response) => {
           if (!isOver) call.write(response);
         });
         session.handle(request);
@@ -123,9 +124,9 @@ function sendHeaders(call: { sendMetadata(headers: grpc.Metadata): void }): void
   call.sendMetadata(new grpc.Metadata());
 }
 
-function callerOfCall(call: { metadata: grpc.Metadata }): Caller {
+function callerOfCall(service: Service, call: { metadata: grpc.Metadata }): Caller {
   const [authorization] = call.metadata.get('authorization');
-  return callerOf(authorization?.toString());
+  return service.callerOf(authorization?.toString());
 }
 
 function grpcErrorOf(service: Service, error: unknown): { code: number; details: string } {

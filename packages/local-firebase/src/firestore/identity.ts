@@ -1,5 +1,7 @@
 /** Who calls: the Admin SDK, a signed-in user, or nobody, as the Authorization header says it. */
+import { decodeIdToken } from '../auth/tokens.ts';
 import { StatusError } from './status.ts';
+import type { Clock } from './timestamp.ts';
 
 /** The Admin SDK bypasses every rule; a client has a uid or none. */
 export type Caller = { kind: 'admin' } | { kind: 'client'; uid: string | null };
@@ -8,37 +10,29 @@ export type Caller = { kind: 'admin' } | { kind: 'client'; uid: string | null };
 const OWNER_TOKEN = 'owner';
 
 /**
- * Reads the header as Firebase's emulator does: the token is decoded, not verified, because whoever reaches a local port
- * may do anything anyway. Never put this server on an open network.
+ * Reads the header.
  *
- * @throws StatusError UNAUTHENTICATED when there is a token and it is not one.
+ * @throws StatusError UNAUTHENTICATED when there is a token and it is not one, has expired, or is of another project.
  */
-export function callerOf(authorization: string | undefined): Caller {
-  if (authorization === undefined || authorization === '') return { kind: 'client', uid: null };
-  const [scheme, token] = authorization.split(/\s+/, 2);
-  if (scheme?.toLowerCase() !== 'bearer' || !token) {
-    throw new StatusError('UNAUTHENTICATED', 'The Authorization header is not "Bearer {token}".');
-  }
-  if (token === OWNER_TOKEN) return { kind: 'admin' };
-  const uid = uidOf(token);
-  if (uid === undefined) {
+export type CallerReader = (authorization: string | undefined) => Caller;
+
+/**
+ * Tokens are decoded and not verified, because whoever reaches a local port may do anything anyway: never put this
+ * server on an open network.
+ */
+export function createCallerReader({ projectId, clock }: { projectId: string; clock: Clock }): CallerReader {
+  return (authorization) => {
+    if (authorization === undefined || authorization === '') return { kind: 'client', uid: null };
+    const [scheme, token] = authorization.split(/\s+/, 2);
+    if (scheme?.toLowerCase() !== 'bearer' || !token) {
+      throw new StatusError('UNAUTHENTICATED', 'The Authorization header is not "Bearer {token}".');
+    }
+    if (token === OWNER_TOKEN) return { kind: 'admin' };
+    const claims = decodeIdToken(token, { projectId, nowSeconds: Math.floor(clock() / 1000) });
+    if (claims !== null) return { kind: 'client', uid: claims.uid };
     throw new StatusError(
       'UNAUTHENTICATED',
-      'The bearer token is neither "owner" nor an ID token with a user.',
+      `The bearer token is neither "owner" nor an ID token of project "${projectId}" that still holds.`,
     );
-  }
-  return { kind: 'client', uid };
-}
-
-function uidOf(token: string): string | undefined {
-  const payload = token.split('.')[1];
-  if (payload === undefined) return undefined;
-  try {
-    const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Record<string, unknown> | null;
-    const uid = claims?.['user_id'] ?? claims?.['sub'];
-    return typeof uid === 'string' && uid !== '' ? uid : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  };
 }

@@ -1,5 +1,4 @@
 /** The REST transport: proto3 JSON over the URLs of the v1 API, as firestore/lite and web transactions use them. */
-import { callerOf } from './identity.ts';
 import { streamingMethods, unaryMethods } from './methods.ts';
 import { databaseOf } from './path.ts';
 import { firestoreMethods, messageFromJson, messageToJson } from './protos.ts';
@@ -37,7 +36,7 @@ const definitions = new Map(firestoreMethods().map((definition) => [definition.n
 export async function answerRest(service: Service, request: RestRequest): Promise<unknown> {
   const { name, message } = resolve(request);
   const definition = definitions.get(name)!;
-  const caller = callerOf(request.authorization);
+  const caller = service.callerOf(request.authorization);
   const streaming = streamingMethods[name];
   if (streaming !== undefined) {
     const responses = await streaming(service, caller, message);

@@ -8,6 +8,7 @@ import { createEngine } from './engine.ts';
 import { createGrpcTransport } from './grpc.ts';
 import { createGuard } from './guard.ts';
 import { createHttpTransport } from './http.ts';
+import { createCallerReader } from './identity.ts';
 import type { Service } from './service.ts';
 import { openStore } from './store.ts';
 import type { Clock } from './timestamp.ts';
@@ -48,6 +49,7 @@ export async function startFirestore(options: FirestoreOptions): Promise<Firesto
   const store = openStore(databaseFile);
   const service: Service = {
     engine: createEngine(store, clock),
+    callerOf: createCallerReader({ projectId, clock }),
     guard: createGuard(projectId, access),
     logger,
   };

@@ -1,7 +1,7 @@
 /** The WebChannel transport: what the web SDK speaks in browsers for Listen and Write. */
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Caller, callerOf } from './identity.ts';
+import type { Caller } from './identity.ts';
 import { createListenSession, type StreamSession } from './listen.ts';
 import type { ListenRequest, WriteRequest } from './messages.ts';
 import { messageFromJson, messageToJson } from './protos.ts';
@@ -119,7 +119,7 @@ function createStreamSession(
     onMessage(data) {
       try {
         const request = messageFromJson(`${method}Request`, parseJson(data));
-        stream ??= openStream(callerOf(authorization));
+        stream ??= openStream(service.callerOf(authorization));
         stream.handle(request);
       } catch (error) {
         fail(error);
