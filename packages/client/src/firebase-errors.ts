@@ -45,8 +45,9 @@ export function fromFirestoreError(thrown: unknown): FirepodError {
     return new FirepodError('unavailable', '', { cause: thrown });
   }
   if (code === 'aborted' || code === 'cancelled') return new FirepodError('aborted', '', { cause: thrown });
-  // For example failed-precondition: an index is missing. The SDK's message says which, and how to make it.
-  return new FirepodError('internal', thrown instanceof Error ? thrown.message : '', { cause: thrown });
+  // For example failed-precondition: an index is missing. The SDK's message says which, and a developer finds it in the
+  // cause; a user is told nothing of consoles and indexes.
+  return new FirepodError('internal', '', { cause: thrown });
 }
 
 /** `not-found` of `functions/not-found`. */
