@@ -47,7 +47,7 @@ def model_card(vae: AutoencoderKL, artist: Artist, training: dict) -> dict:
             "guidance_scale": 3.0,
             "scheduler": "DDIM",
         },
-        "limits": {"min_size": 64, "max_size": 256, "max_images": 8, "max_steps": 100},
+        "limits": {"min_size": 64, "max_size": 256, "max_images": 4, "max_steps": 150},
         "schedulers": ["DDIM", "K_EULER"],
         "vocabulary": {
             "subjects": NOUNS,

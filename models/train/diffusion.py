@@ -19,9 +19,9 @@ from .vae import encode_mean, to_tensor
 from .vocabulary import PromptEncoder
 
 POOL_SIZE = 8192
-WARM_UP_STEPS = 400
+WARM_UP_STEPS = 200
 WARM_UP_BATCH = 128
-STEPS = 6000
+STEPS = 5000
 BATCH = 32
 PEAK_RATE = 1e-3
 TEXT_RATE_SHARE = 0.5

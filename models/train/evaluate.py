@@ -12,12 +12,11 @@ from PIL import Image
 from .captions import full_caption
 from .classifier import Classifier, score, train_classifier
 from .pipeline import ExportedModel, step_milliseconds
-from .scenes import CANVAS, POSITIONS, SUBJECTS, Artist, Scene, single
+from .scenes import CANVAS, POSITIONS, SUBJECTS, Artist, Scene, pair, single
 
 SEED = 1000
 SAMPLES_PER_BATCH = 16
 SHEET_COLUMNS = 8
-SHEET_CAPTIONS = 48
 
 
 def plain_scenes(artist: Artist, held_out: bool) -> list[Scene]:
@@ -33,6 +32,17 @@ def placed_scenes(artist: Artist) -> list[Scene]:
     for i in range(len(SUBJECTS)):
         background = artist.backgrounds(i, held_out=True)[0]
         scenes.append(single(lots, i, background, lots.choice([None, "small"]), lots.choice(list(POSITIONS))))
+    return scenes
+
+
+def pair_scenes(artist: Artist, count: int) -> list[Scene]:
+    """Random pairs on backgrounds that both icons were trained with."""
+    lots = random.Random("pairs")
+    scenes: list[Scene] = []
+    while len(scenes) < count:
+        left, right = lots.sample(range(len(SUBJECTS)), 2)
+        shared = sorted(set(artist.backgrounds(left, held_out=False)) & set(artist.backgrounds(right, held_out=False)))
+        scenes.append(pair(lots, left, right, lots.choice(shared)))
     return scenes
 
 
@@ -82,8 +92,11 @@ def evaluate_export(folder: Path, artist: Artist, work: Path, sheet: Path) -> di
     placed = placed_scenes(artist)
     figures["placed, held-out backgrounds"] = _rates(classifier, placed, draw(model, placed, SEED))
     figures["milliseconds per guided step"] = {f"{n} threads": round(step_milliseconds(folder, n), 1) for n in (1, 2)}
-    sheet_scenes = [*plain[1], Scene(plain[0][0].items, "blue"), Scene(plain[0][0].items, "white")][:SHEET_CAPTIONS]
-    save_sheet(np.concatenate([pictures[1], draw(model, sheet_scenes[len(plain[1]) :], SEED)]), sheet)
+    # Six rows of plain subjects (the first apple once more fills the last row), one of placed ones, one of pairs.
+    apple = plain[0][0].items
+    filler = [Scene(apple, "blue"), Scene(apple, "white")]
+    extra = draw(model, [*filler, *placed[:SHEET_COLUMNS], *pair_scenes(artist, SHEET_COLUMNS)], SEED)
+    save_sheet(np.concatenate([pictures[1], extra]), sheet)
     (work / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", "utf8")
     print(json.dumps(figures, indent=2))
     return figures

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from .scenes import CANVAS, CELL, Artist, Scene
 from .training import Ema, Progress, cosine_rate, load_checkpoint, save_checkpoint
 
-STEPS = 6000
-CROP_STEPS = 4200
+STEPS = 5200
+CROP_STEPS = 4000
 """The first steps see crops of half the edge: four times as many per second, and shape is learnt locally."""
 CROP_EDGE, CROP_BATCH, FULL_BATCH = 64, 8, 4
 PEAK_RATE = 1.2e-3
