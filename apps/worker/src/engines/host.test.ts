@@ -1,10 +1,12 @@
 import type { ResolvedImageRequest } from '@firepod/contract';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { abortAtStep } from '../../testing/bare-engine.ts';
 import { createCollectingLogger } from '../../testing/collecting-logger.ts';
 import { EngineCrashedError } from '../errors.ts';
 import type { EngineProgress } from './engine.ts';
 import { type EngineHost, startEngineHost } from './host.ts';
 
+const FIXTURE_PROGRAM = new URL('../../testing/fixture-engine-child.ts', import.meta.url);
 const never = new AbortController().signal;
 
 function request(prompt: string, steps = 3): ResolvedImageRequest {
@@ -43,7 +45,7 @@ describe('an engine in a child process', () => {
 
   function start(model = 'fixture', abortGraceMs = 5000): EngineHost {
     return startEngineHost({
-      program: new URL('../../testing/fixture-engine-child.ts', import.meta.url),
+      program: FIXTURE_PROGRAM,
       settings: { engine: 'onnx', model, threads: 1 },
       abortGraceMs,
       logger: createCollectingLogger(),
@@ -80,6 +82,8 @@ describe('an engine in a child process', () => {
   });
 
   it('stops between two steps, keeps its process, and generates again', async () => {
+    await host.describe();
+    const { pid } = host;
     const stop = new AbortController();
     const reason = new Error('cancelled');
     const steps: number[] = [];
@@ -92,9 +96,15 @@ describe('an engine in a child process', () => {
     });
     await expect(generation).rejects.toBe(reason);
     expect(steps).toEqual([1, 2]);
-    const { pid } = host;
     await host.generate(request('a dog', 1), { signal: never, onProgress: () => {} });
     expect(host.pid).toBe(pid);
+  });
+
+  it('hears of an abort between two steps and makes no more of them', async () => {
+    const settings = { engine: 'onnx', model: 'fixture', threads: 1 } as const;
+    const { steps, ending } = await abortAtStep(FIXTURE_PROGRAM, settings, request('a fox', 1000), 2);
+    expect(ending).toBe('stopped');
+    expect(steps.length).toBeLessThan(1000);
   });
 
   it('kills a process that does not stop, and starts another', async () => {

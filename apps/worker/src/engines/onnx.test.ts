@@ -1,12 +1,15 @@
 import { fileURLToPath } from 'node:url';
 import type { ResolvedImageRequest } from '@firepod/contract';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
+import { abortAtStep } from '../../testing/bare-engine.ts';
 import { createCollectingLogger } from '../../testing/collecting-logger.ts';
 import { programBeside } from '../child-program.ts';
 import type { EngineProgress } from './engine.ts';
 import { type EngineHost, startEngineHost } from './host.ts';
+import { createOnnxEngine } from './onnx.ts';
 
 const MODEL_FOLDER = fileURLToPath(new URL('../../../../models/tiny-sdxl', import.meta.url));
+const CHILD_PROGRAM = programBeside(import.meta.url, './child');
 const never = new AbortController().signal;
 
 const request: ResolvedImageRequest = {
@@ -23,6 +26,25 @@ const request: ResolvedImageRequest = {
   output_format: 'png',
 };
 
+const longRequest = { ...request, num_images: 1, num_inference_steps: 500 };
+
+test('the onnx engine makes no further step once its signal has fired', async () => {
+  const engine = await createOnnxEngine({ engine: 'onnx', model: MODEL_FOLDER, threads: 1 });
+  const stop = new AbortController();
+  const steps: number[] = [];
+  const generation = engine.generate(longRequest, {
+    signal: stop.signal,
+    onProgress({ phase, step }) {
+      if (phase !== 'denoising') return;
+      steps.push(step);
+      if (step === 2) stop.abort(new Error('stop'));
+    },
+  });
+  await expect(generation).rejects.toThrow('stop');
+  expect(steps).toEqual([1, 2]);
+  await engine.close();
+});
+
 describe('the onnx engine with the shipped model, in its process', () => {
   let engine: EngineHost;
   beforeAll(async () => {
@@ -33,7 +55,7 @@ describe('the onnx engine with the shipped model, in its process', () => {
 
   function start(model: string): EngineHost {
     return startEngineHost({
-      program: programBeside(import.meta.url, './child'),
+      program: CHILD_PROGRAM,
       settings: { engine: 'onnx', model, threads: 1 },
       abortGraceMs: 5000,
       logger: createCollectingLogger(),
@@ -69,24 +91,25 @@ describe('the onnx engine with the shipped model, in its process', () => {
     expect(again.frames[0]!.rgb).toEqual(result.frames[1]!.rgb);
   });
 
-  it('stops within a step and stays loaded', async () => {
-    const stop = new AbortController();
-    const steps: number[] = [];
-    const generation = engine.generate(
-      { ...request, num_inference_steps: 100 },
-      {
-        signal: stop.signal,
-        onProgress({ phase, step }) {
-          if (phase === 'denoising') steps.push(step);
-          if (phase === 'denoising' && step === 2) stop.abort(new Error('stop'));
-        },
-      },
-    );
+  it('stays loaded when it is stopped', async () => {
     const { pid } = engine;
+    const stop = new AbortController();
+    const generation = engine.generate(longRequest, {
+      signal: stop.signal,
+      onProgress: ({ phase, step }) => {
+        if (phase === 'denoising' && step === 2) stop.abort(new Error('stop'));
+      },
+    });
     await expect(generation).rejects.toThrow('stop');
-    expect(steps).toEqual([1, 2]);
     await engine.generate({ ...request, num_inference_steps: 1 }, { signal: never, onProgress: () => {} });
     expect(engine.pid).toBe(pid);
+  });
+
+  it('hears of an abort between two steps', async () => {
+    const settings = { engine: 'onnx', model: MODEL_FOLDER, threads: 1 } as const;
+    const { steps, ending } = await abortAtStep(CHILD_PROGRAM, settings, longRequest, 2);
+    expect(ending).toBe('stopped');
+    expect(steps.length).toBeLessThan(longRequest.num_inference_steps);
   });
 
   it('refuses what the pipeline cannot do in the words of the request', async () => {
