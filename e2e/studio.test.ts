@@ -185,6 +185,7 @@ test(
     await signInAsGuest(page);
     await ask(page, { steps: 500, size: 128 });
     await page.getByText('500 is not allowed; expected a whole number from 1 to 150.').waitFor();
+    await page.getByText('Nothing painted yet').waitFor();
     expect(await cards(page).count()).toBe(0);
     await page.screenshot({ path: join(screenshots, 'refused.png') });
   },

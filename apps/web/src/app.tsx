@@ -5,12 +5,17 @@ import { lazy, Suspense, useEffect, useState } from 'react';
 import { SignIn } from './sign-in.tsx';
 import { WaitingPage } from './waiting-page.tsx';
 
-// Firestore is the largest part of the page, and nobody needs it before signing in.
-const Studio = lazy(async () => ({ default: (await import('./studio.tsx')).Studio }));
+// Firestore is the largest part of the page: it is fetched once the sign-in page stands.
+const loadStudio = async () => ({ default: (await import('./studio.tsx')).Studio });
+const Studio = lazy(loadStudio);
 
 export function App({ app }: { app: FirebaseApp }) {
   const [user, setUser] = useState<User | null>();
   useEffect(() => onAuthStateChanged(getAuth(app), setUser), [app]);
+  useEffect(() => {
+    // Where this fails there is still nothing to say: it is tried again when the studio is needed.
+    loadStudio().catch(() => undefined);
+  }, []);
   if (user === undefined) return <WaitingPage />;
   if (user === null) return <SignIn app={app} />;
   return (

@@ -75,7 +75,7 @@ export function SignIn({ app }: { app: FirebaseApp }) {
             Continue as a guest
           </Button>
           <Text size="xs" c="dimmed" ta="center" mt={-8}>
-            Needs no address. A guest's pictures are gone after signing out.
+            No account needed; the pictures go when you sign out.
           </Text>
           <Divider label="or with an e-mail address" />
           <form onSubmit={submit}>
