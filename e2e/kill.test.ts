@@ -1,4 +1,5 @@
 /** A worker, or the engine below it, is killed in the middle of a job: the job is done again, and done once. */
+import { createRunpodClient, type RunpodClient } from '@firepod/runpod/client';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { descendantsOf } from './process-tree.ts';
 import { startTestStack, type TestStack } from './running-stack.ts';
@@ -6,10 +7,13 @@ import { signInTestUser, type TestUser } from './signed-in-user.ts';
 
 let stack: TestStack;
 let user: TestUser;
+let runpod: RunpodClient;
 
 beforeAll(async () => {
   // A short lease: the next attempt waits until the dead one's has lapsed.
   stack = await startTestStack({ env: { FIREPOD_LEASE_SECONDS: '5' } });
+  const baseUrl = `http://${stack.host}:${stack.ports.runpod}/v2`;
+  runpod = createRunpodClient({ baseUrl, endpointId: stack.endpointId, apiKey: stack.runpodApiKey });
 });
 beforeEach(async () => {
   user = await signInTestUser(stack);
@@ -54,8 +58,11 @@ test.each([
       `generating/${user.userId}/image/${generation.file_uid}.png`,
       `generating/${user.userId}/thumbnail/${generation.file_uid}.webp`,
     ]);
-    // Long enough for a second worker's late write to show itself.
-    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    // The second delivery may still be running; only then can nobody write any more.
+    await vi.waitFor(
+      async () => expect((await runpod.health()).jobs).toMatchObject({ inQueue: 0, inProgress: 0 }),
+      { timeout: 60_000, interval: 100 },
+    );
     stopListening();
     expect(new Set(completions).size).toBe(1);
     const record = await user.adminFirestore.doc(`firepod_jobs/${generation.file_uid}`).get();

@@ -66,6 +66,14 @@ describe('the function', () => {
     }
   });
 
+  test.each(['7-chars', 'x'.repeat(65), 'a/b/c/d/e'])('refuses the request_id %s', async (requestId) => {
+    const request = { prompt: 'a red apple', request_id: requestId };
+    await expect(httpsCallable(app.functions, 'submitGeneration')(request)).rejects.toMatchObject({
+      code: 'functions/invalid-argument',
+      message: expect.stringMatching(/request_id: ".*" is not allowed; expected 8 to 64 letters/),
+    });
+  });
+
   test('has queued nothing of all that', async () => {
     const images = await getDocs(collection(app.firestore, 'generations', userId, 'images'));
     const videos = await getDocs(collection(app.firestore, 'generations', userId, 'videos'));
@@ -98,6 +106,13 @@ describe('the worker', () => {
     expect(job.status).toBe('FAILED');
     expect(job.error).toContain(field);
     expect(job.error).toContain(value);
+  });
+
+  test.each(['user_id', 'file_uid'])('refuses cloud storage without %s', async (field) => {
+    const ids = { user_id: userId, file_uid: crypto.randomUUID(), use_cloud_storage: true };
+    const job = await runpod.runSync({ prompt: 'a red apple', ...ids, [field]: null }, { waitMs: 60_000 });
+    expect(job.status).toBe('FAILED');
+    expect(parseJobError(job.error).message).toMatch(new RegExp(`^${field}: is missing; expected 1 to 128`));
   });
 
   test('refuses a newer contract with the way out', async () => {

@@ -7,6 +7,7 @@ import { silentLogger } from '../logger.ts';
 import { createPathAccess } from '../path-access.ts';
 import { createEngine, type Engine } from './engine.ts';
 import { createGuard } from './guard.ts';
+import { createCallerReader } from './identity.ts';
 import { createListenSession, type StreamSession } from './listen.ts';
 import type { ListenRequest, ListenResponse, StructuredQuery, Target, TargetChange } from './messages.ts';
 import type { Service } from './service.ts';
@@ -14,6 +15,7 @@ import { openStore, type Store } from './store.ts';
 
 const documents = 'projects/p/databases/(default)/documents';
 const guard = createGuard('p', createPathAccess([]));
+const callerOf = createCallerReader({ projectId: 'p', clock: Date.now });
 
 let folder: string;
 let store: Store;
@@ -37,7 +39,7 @@ function open(): void {
 }
 
 function newSession(): StreamSession<ListenRequest> {
-  const service: Service = { engine, guard, logger: silentLogger };
+  const service: Service = { engine, callerOf, guard, logger: silentLogger };
   sent = [];
   return createListenSession(service, { kind: 'admin' }, (response) => sent.push(response));
 }

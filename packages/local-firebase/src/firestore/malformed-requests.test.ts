@@ -8,6 +8,7 @@ import { silentLogger } from '../logger.ts';
 import { createPathAccess } from '../path-access.ts';
 import { createEngine } from './engine.ts';
 import { createGuard } from './guard.ts';
+import { createCallerReader } from './identity.ts';
 import { createListenSession } from './listen.ts';
 import type { ListenRequest } from './messages.ts';
 import { messageFromJson, messageToJson } from './protos.ts';
@@ -27,7 +28,8 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'malformed-'));
   store = openStore(join(folder, 'firestore.db'));
   const guard = createGuard('p', createPathAccess([]));
-  service = { engine: createEngine(store, Date.now), guard, logger: silentLogger };
+  const callerOf = createCallerReader({ projectId: 'p', clock: Date.now });
+  service = { engine: createEngine(store, Date.now), callerOf, guard, logger: silentLogger };
 });
 afterAll(() => {
   store.close();
