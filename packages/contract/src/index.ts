@@ -30,6 +30,7 @@ export {
   type VideoGenerationData,
 } from './document.ts';
 export { ERROR_CODES, type ErrorCode, type HttpsErrorCode, isErrorCode } from './error-codes.ts';
+export { leastCommonMultiple } from './least-common-multiple.ts';
 export {
   ATTEMPTS_MAX,
   CLAIM_RETRY_MS,

@@ -1,4 +1,5 @@
 /** Fills in what a request left open, from the model card and the contract, and checks what only the card can know. */
+import { leastCommonMultiple } from './least-common-multiple.ts';
 import * as limits from './limits.ts';
 import type { ModelCard } from './model-card.ts';
 import { mediaTypeOf, type OutputFormat, type TaskType } from './paths.ts';
@@ -235,10 +236,4 @@ function checkCard(request: AnyFields, resolved: ResolvedRequest, card: ModelCar
     }
   }
   return problems;
-}
-
-function leastCommonMultiple(a: number, b: number): number {
-  let [x, y] = [a, b];
-  while (y !== 0) [x, y] = [y, x % y];
-  return (a / x) * b;
 }

@@ -1,7 +1,7 @@
 /** The model card of a folder in the diffusers ONNX layout: its own `model_card.json`, else what its configuration says. */
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { type ModelCard, modelCardSchema } from '@firepod/contract';
+import { leastCommonMultiple, type ModelCard, modelCardSchema } from '@firepod/contract';
 import type { StableDiffusionXlConfig } from '@firepod/diffusion';
 import { z } from 'zod';
 import { WorkerError } from '../errors.ts';
@@ -59,10 +59,4 @@ function cardFromConfig(folder: string, config: StableDiffusionXlConfig): ModelC
     limits: { max_steps: Math.min(config.numTrainTimesteps, 150) },
     licence: 'unknown',
   });
-}
-
-function leastCommonMultiple(a: number, b: number): number {
-  let [x, y] = [a, b];
-  while (y !== 0) [x, y] = [y, x % y];
-  return (a / x) * b;
 }
