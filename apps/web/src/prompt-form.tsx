@@ -134,6 +134,8 @@ export function PromptForm({ card, submit }: PromptFormProps) {
                 onClick={() => {
                   setDraft({ ...emptyDraft, prompt: draft.prompt });
                   setFailure(undefined);
+                  // The button itself goes away.
+                  promptInput.current?.focus();
                 }}
               >
                 Reset

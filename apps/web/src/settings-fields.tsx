@@ -53,7 +53,7 @@ export function SettingsFields({ card, draft, set, failure }: SettingsFieldsProp
           'Steps',
           `1 to ${ranges.num_inference_steps.max}; more take longer`,
         )}
-        {numberField('guidance_scale', 'Guidance', 'How closely to follow the words')}
+        {numberField('guidance_scale', 'Guidance', 'How true to the words')}
         <NumberInput
           label="Seed"
           description="Same seed, same picture"

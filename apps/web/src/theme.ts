@@ -3,8 +3,8 @@ import { type CSSVariablesResolver, createTheme } from '@mantine/core';
 
 export const theme = createTheme({
   primaryColor: 'orange',
-  // White on the default shade is too faint to read (WCAG 2.2, contrast 4.5:1).
-  primaryShade: { light: 9, dark: 8 },
+  // White on the default shades is too faint to read (WCAG 2.2, contrast 4.5:1).
+  primaryShade: 9,
   defaultRadius: 'md',
   cursorType: 'pointer',
 });
