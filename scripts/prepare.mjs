@@ -4,7 +4,18 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -60,6 +71,7 @@ function install(needs) {
   // Tools that are there, by an earlier test run or by hand, are not taken away.
   const level = exists(join(root, 'node_modules/vitest')) ? 'all' : needs;
   console.log('Installing packages…');
+  rmSync(installMark, { force: true });
   const args = [
     'ci',
     '--no-audit',
@@ -67,8 +79,20 @@ function install(needs) {
     '--loglevel=error',
     ...(level === 'run' ? ['--omit=dev'] : []),
   ];
-  runOrThrow('npm', args, 'npm could not install the packages; its message stands above.');
+  runOrThrow('npm', args, 'npm could not install the packages; its message stands above.', npmCache());
   writeFileSync(installMark, JSON.stringify({ lockfile: lockfileHash(), level }));
+}
+
+/** npm stops when its cache cannot be written, as in containers whose home is read-only: then the cache is here. */
+function npmCache() {
+  const usual = process.env.npm_config_cache ?? join(homedir(), '.npm');
+  try {
+    mkdirSync(usual, { recursive: true });
+    accessSync(usual, constants.W_OK);
+    return {};
+  } catch {
+    return { npm_config_cache: join(root, '.cache/npm') };
+  }
 }
 
 /** A digest of every source's path, size and time of change: cheap, and any edit changes it. */
@@ -82,7 +106,7 @@ function sourcesDigest() {
       const path = join(folder, entry.name);
       if (entry.isDirectory()) {
         visit(path);
-      } else if (!/\.test\.tsx?$/.test(entry.name)) {
+      } else if (!/\.test\.tsx?$|\.md$/.test(entry.name)) {
         const { size, mtimeMs } = statSync(path);
         hash.update(`${path}\0${size}\0${mtimeMs}\n`);
       }
@@ -93,48 +117,42 @@ function sourcesDigest() {
 }
 
 function isBuilt() {
-  return (
-    readJson(buildMark)?.sources === sourcesDigest() && buildOutputs.every((file) => exists(join(root, file)))
-  );
+  return hasOutputs() && readJson(buildMark)?.sources === sourcesDigest();
+}
+
+function hasOutputs() {
+  return buildOutputs.every((file) => exists(join(root, file)));
 }
 
 function build() {
   const sources = sourcesDigest();
   console.log('Building…');
-  runOrThrow(
-    process.execPath,
-    ['node_modules/typescript/bin/tsc', '-b'],
-    'The sources do not compile; the messages stand above.',
-  );
+  rmSync(buildMark, { force: true });
+  // The compiler goes by its own notes and does not miss an output that somebody deleted.
+  const args = ['node_modules/typescript/bin/tsc', '-b', ...(hasOutputs() ? [] : ['--force'])];
+  runOrThrow(process.execPath, args, 'The sources do not compile; the messages stand above.');
   const vite = ['node_modules/vite/bin/vite.js', 'build', 'apps/web', '--logLevel', 'warn'];
   runOrThrow(process.execPath, vite, 'The studio does not build; the messages stand above.');
   mkdirSync(dirname(buildMark), { recursive: true });
   writeFileSync(buildMark, JSON.stringify({ sources }));
 }
 
-function runOrThrow(program, args, message) {
-  const result = spawnSync(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+function runOrThrow(program, args, message, env = {}) {
+  const result = spawnSync(program, args, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
   if (result.status !== 0) throw new Error(message, { cause: result.error });
 }
 
 /** Holds a folder as the lock; one whose holder is no longer alive is taken over. */
 async function withLock(work) {
   mkdirSync(dirname(lockFolder), { recursive: true });
-  const holderFile = join(lockFolder, 'pid');
-  for (let waited = false; ; waited = true) {
-    try {
-      mkdirSync(lockFolder);
-      writeFileSync(holderFile, String(process.pid));
-      break;
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error;
-      if (isAbandoned(holderFile)) {
-        rmSync(lockFolder, { recursive: true, force: true });
-        continue;
-      }
-      if (!waited) console.log('Another command is preparing this clone; waiting for it…');
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
+  for (let waited = false; !tryLock() && !takeOverLock(); waited = true) {
+    const holder = readHolder();
+    if (!waited && holder) console.log(`Process ${holder} is preparing this clone; waiting for it…`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
   }
   try {
     work();
@@ -143,16 +161,66 @@ async function withLock(work) {
   }
 }
 
-function isAbandoned(holderFile) {
+/** Making a folder is the one step that only one of many can do. */
+function tryLock() {
+  if (!tryMakeFolder(lockFolder)) return false;
+  writeFileSync(join(lockFolder, 'pid'), String(process.pid));
+  return true;
+}
+
+/**
+ * Replaces an abandoned lock. Two that judge the same lock must not both remove one, or the second would remove the
+ * first one's: a second folder, held for these few synchronous lines, lets one of them through.
+ */
+function takeOverLock() {
+  if (!isAbandoned()) return false;
+  const breaking = `${lockFolder}.breaking`;
+  if (!tryMakeFolder(breaking)) {
+    if (isOld(breaking)) rmSync(breaking, { recursive: true, force: true });
+    return false;
+  }
   try {
-    process.kill(Number(readFileSync(holderFile, 'utf8')), 0);
+    if (!isAbandoned()) return false;
+    rmSync(lockFolder, { recursive: true, force: true });
+    return tryLock();
+  } finally {
+    rmdirSync(breaking);
+  }
+}
+
+function isAbandoned() {
+  const holder = readHolder();
+  // No holder is named yet: the lock is being taken this moment, unless it is old.
+  if (!holder) return isOld(lockFolder);
+  try {
+    process.kill(holder, 0);
     return false;
   } catch (error) {
-    if (error.code === 'EPERM') return false;
-    // No holder is named yet: the lock is being taken this moment, unless it is old.
-    if (error.code === 'ENOENT')
-      return Date.now() - (statSync(lockFolder, { throwIfNoEntry: false })?.mtimeMs ?? 0) > 5000;
+    return error.code !== 'EPERM'; // another user's process is alive all the same
+  }
+}
+
+/** The process id in the lock; undefined while it is being taken or given back. */
+function readHolder() {
+  try {
+    return Number(readFileSync(join(lockFolder, 'pid'), 'utf8')) || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isOld(folder) {
+  const made = statSync(folder, { throwIfNoEntry: false })?.mtimeMs;
+  return made !== undefined && Date.now() - made > 5000;
+}
+
+function tryMakeFolder(folder) {
+  try {
+    mkdirSync(folder);
     return true;
+  } catch (error) {
+    if (error.code === 'EEXIST') return false;
+    throw error;
   }
 }
 

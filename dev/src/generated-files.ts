@@ -1,6 +1,5 @@
 /** The files that `npm run generate` writes: refused early where they cannot be written, named as Storage names them. */
-import { constants } from 'node:fs';
-import { access, stat, writeFile } from 'node:fs/promises';
+import { open, stat, unlink, writeFile } from 'node:fs/promises';
 import { dirname, extname, resolve } from 'node:path';
 
 /** @throws {Error} with a sentence, before anything has been spent on a picture that could not be kept. */
@@ -12,7 +11,9 @@ export async function refuseUnwritable(file: string): Promise<void> {
   const inFolder = await stat(folder).catch(() => undefined);
   if (!inFolder?.isDirectory()) throw new Error(`--out: the folder ${folder} is not there; make it first.`);
   try {
-    await access(found === undefined ? folder : path, constants.W_OK);
+    // Permissions alone do not tell: a file system may be read-only, or refuse new files.
+    await (await open(path, 'a')).close();
+    if (found === undefined) await unlink(path);
   } catch (cause) {
     throw new Error(`--out: ${path} cannot be written (${(cause as NodeJS.ErrnoException).code}).`, {
       cause,
