@@ -1,8 +1,10 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
 import { type GenerationRequest, jobRecordPath, LIMITS_PATH, modelCardPath } from '@firepod/contract';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type LocalStack, startLocalStack, type TestUser } from '../test/local-stack.ts';
+import { webhookUrl } from './webhook-token.ts';
 
 let stack: LocalStack;
 
@@ -104,6 +106,55 @@ describe('a request that is accepted', () => {
     expect(document).toMatchObject({ status: 'queued', job: { id: job.id, attempt: 1 } });
     expect(job.id).toMatch(/^sync-/);
   });
+});
+
+describe('what RunPod is asked', () => {
+  /** Takes every job, and keeps what it was asked. */
+  async function startRecorder() {
+    const asked: { url: string | undefined; authorization: string | undefined; body: unknown }[] = [];
+    const server = createServer(async (request, response) => {
+      const { url, headers } = request;
+      asked.push({ url, authorization: headers.authorization, body: await json(request) });
+      response.end('{"id":"job-1","status":"IN_QUEUE"}');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    vi.stubEnv('RUNPOD_ENDPOINT_BASE_URL', `http://127.0.0.1:${(server.address() as AddressInfo).port}/v2`);
+    return { asked, close: () => new Promise((resolve) => server.close(resolve)) };
+  }
+
+  test.each([
+    ['run', 'run', REQUEST, { executionTimeout: 600_000, ttl: 3_600_000 }],
+    ['runsync', 'runsync?wait=1000', REQUEST, { executionTimeout: 600_000, ttl: 3_600_000 }],
+    [
+      'run',
+      'run',
+      { prompt: 'waves', fps: 8, num_frames: 17 },
+      { executionTimeout: 3_600_000, ttl: 10_800_000 },
+    ],
+  ])(
+    'by %s is POST /%s of %j with the times of its task and a webhook',
+    async (dispatch, operation, request, policy) => {
+      vi.stubEnv('FIREPOD_DISPATCH', dispatch);
+      const { asked, close } = await startRecorder();
+      const { file_uid } = await submit(await stack.signIn(), request);
+      const { settings } = stack.context();
+      expect(asked).toEqual([
+        {
+          url: `/v2/${settings.runpod.endpointId}/${operation}`,
+          authorization: `Bearer ${settings.runpod.apiKey}`,
+          body: {
+            input: expect.objectContaining({ ...request, file_uid, use_cloud_storage: true, contract: 1 }),
+            policy,
+            webhook: webhookUrl(settings.webhook.url, settings.webhook.secret, {
+              fileUid: file_uid,
+              attempt: 1,
+            }),
+          },
+        },
+      ]);
+      await close();
+    },
+  );
 });
 
 describe('the same request_id', () => {
