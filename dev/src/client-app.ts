@@ -3,23 +3,8 @@ import { type FirebaseApp, initializeApp } from 'firebase/app';
 import { connectAuthEmulator, getAuth, inMemoryPersistence, setPersistence } from 'firebase/auth';
 import { connectFirestoreEmulator, getFirestore } from 'firebase/firestore';
 import { connectFunctionsEmulator, getFunctions } from 'firebase/functions';
+import { firebaseConfig } from './client-config.ts';
 import type { StackAddresses } from './stack.ts';
-
-/** The configuration that the web app is initialised with, as Hosting's init.json gives it in production. */
-export function firebaseConfig({ projectId, bucket, appId }: StackAddresses) {
-  return { projectId, apiKey: 'local', storageBucket: bucket, appId };
-}
-
-/** `host:port` of each service, under the names that `__FIREBASE_DEFAULTS__.emulatorHosts` uses. */
-export function emulatorHosts({ host, ports }: Pick<StackAddresses, 'host' | 'ports'>) {
-  const at = (port: number) => `${host}:${port}`;
-  return {
-    auth: at(ports.auth),
-    firestore: at(ports.firestore),
-    storage: at(ports.storage),
-    functions: at(ports.functions),
-  };
-}
 
 /** An app of its own for each caller, connected to the stack; `deleteApp` ends its connections. */
 export async function connectClientApp(addresses: StackAddresses, name: string) {

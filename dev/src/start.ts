@@ -6,7 +6,6 @@ import { findBusyPorts, type Ports, portPlan } from './ports.ts';
 import { cloneFolder, host, startStack } from './stack.ts';
 import { announceStack, findRunningStack } from './stack-file.ts';
 import { listenForStop, untilAborted } from './stop-signals.ts';
-import { startStudio } from './studio.ts';
 
 const usage = `npm start -- [--port-offset N] [--data FOLDER]
 
@@ -41,7 +40,9 @@ async function main(): Promise<void> {
   await refuseSecondStart(dataFolder);
   await refuseBusyPorts(ports);
 
-  const stack = await startStack({ dataFolder, ports, ...settings, signal, onTrouble: console.error });
+  const starting = startStack({ dataFolder, ports, ...settings, signal, onTrouble: console.error });
+  // Loaded while the services start: what a web server needs takes as long to load as one of them.
+  const [stack, { startStudio }] = await Promise.all([starting, import('./studio.ts')]);
   try {
     const studio = await startStudio(stack);
     const withdraw = announceStack(dataFolder, stack);
