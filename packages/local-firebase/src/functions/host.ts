@@ -12,7 +12,7 @@ export type FunctionsHostOptions = ListenOptions & {
   /**
    * The exports of the functions' module, made with firebase-functions of either generation; groups may be nested.
    * Before that module is imported the process needs `GCLOUD_PROJECT`, `FIREBASE_CONFIG` and the emulators' host
-   * variables, and `applyParameterDefaults` afterwards: see the README beside this file.
+   * variables, and what `parameterDefaults` gives afterwards: see the README beside this file.
    */
   functions: Record<string, unknown>;
   logger?: Logger;
