@@ -2,7 +2,7 @@
 import {
   createJobInput,
   ERROR_CODES,
-  EXECUTION_TIMEOUT_MS,
+  type ErrorCode,
   type GenerationData,
   generationPath,
   type JobOutput,
@@ -19,6 +19,7 @@ import { type Claim, claimGeneration } from '../generation/claim.ts';
 import { isTimestamp } from '../generation/documents.ts';
 import type { HeldGeneration } from '../generation/held-generation.ts';
 import { type AttemptOptions, runAttempt, type StoredJobInput } from './attempt.ts';
+import { withdrawalCode } from './withdrawal.ts';
 
 /** What a stored job needs. */
 export interface StoredJobOptions extends Omit<AttemptOptions, 'held'> {
@@ -49,7 +50,8 @@ export async function runStoredJob(options: StoredJobOptions): Promise<JobOutput
       const data = await runAttempt({ ...options, held, logger });
       if (data) return completedOutput(input, held.attempt, data);
     } catch (error) {
-      if (signal.aborted) await giveUp(held, signal, performance.now() - startedAtMs, logger);
+      const code = withdrawalCode(mediaTypeOf(input.task), performance.now() - startedAtMs);
+      if (signal.aborted) await giveUp(held, signal, code, logger);
       else await endAttempt(held, error, logger);
     }
     signal.throwIfAborted();
@@ -93,14 +95,13 @@ async function endAttempt(held: HeldGeneration, error: unknown, logger: Logger):
 async function giveUp(
   held: HeldGeneration,
   { reason }: AbortSignal,
-  ranMs: number,
+  code: ErrorCode,
   logger: Logger,
 ): Promise<void> {
   try {
     if (reason instanceof RunpodError && reason.code === 'worker_shutdown') {
       await held.release();
     } else {
-      const code = ranMs >= EXECUTION_TIMEOUT_MS.image ? 'timeout' : 'cancelled';
       await held.fail(code, ERROR_CODES[code].sentence);
     }
   } catch (error) {
