@@ -28,10 +28,10 @@ function findWorker() {
 }
 
 test.each([
-  ['worker', () => findWorker()],
-  ['engine', () => descendantsOf(findWorker()?.pid ?? -1)[0]],
+  ['the worker', () => findWorker()],
+  ['the engine', () => descendantsOf(findWorker()?.pid ?? -1)[0]],
 ] as const)(
-  'a %s that is killed in the middle of 150 steps leaves one completed generation, made by attempt 2',
+  'killing %s in the middle of 150 steps leaves one completed generation, made by attempt 2',
   async (_name, find) => {
     const request = { prompt: 'a red apple', num_inference_steps: 150, width: 256, height: 256, seed: 3 };
     const generation = await user.client.submit(request);

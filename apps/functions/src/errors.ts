@@ -9,8 +9,8 @@ import { type FunctionsErrorCode, HttpsError } from 'firebase-functions/https';
  * `invalid_argument` (the caller's data; `details` is the list of problems, for forms), `unauthenticated` (nobody is
  * signed in), `quota_exceeded` (too many open or too many today), `not_found` (no such generation of this user),
  * `dispatch_failed` (RunPod did not take the job; the generation has failed), `settings_invalid` (a parameter of the
- * deployment is missing or malformed), `unavailable` (the database is busy or away; the same call may succeed later), `internal` (a
- * defect; the log has it).
+ * deployment is missing or malformed), `unavailable` (the database is busy or away; the same call may succeed later),
+ * `internal` (a defect; the log has it).
  */
 export type FirepodFunctionsErrorCode =
   | 'invalid_argument'

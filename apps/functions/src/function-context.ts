@@ -7,6 +7,7 @@ import { readSettings, type Settings } from './env.ts';
 import { createGenerationStore, type GenerationStore } from './generation-store.ts';
 import { log } from './log.ts';
 
+/** Made anew for each call; it holds no connection of its own. */
 export interface FunctionContext {
   readonly settings: Settings;
   readonly store: GenerationStore;

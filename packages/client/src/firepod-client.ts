@@ -25,6 +25,7 @@ export type FirepodClientOptions =
   | { readonly app: FirebaseApp }
   | { readonly auth: Auth; readonly firestore: Firestore; readonly functions: Functions };
 
+/** What `submit` takes beside the request. */
 export interface SubmitOptions {
   /**
    * 8 to 64 letters, digits, `_` or `-`: the same id submitted again within a day gives the same generation, so that a

@@ -6,6 +6,7 @@ import { FirepodError } from './errors.ts';
 import { fromFirestoreError } from './firebase-errors.ts';
 import { type FirepodGeneration, readGeneration } from './generation.ts';
 
+/** Which generations `list` shows. */
 export interface ListOptions {
   /** Only images or only videos; default: both. */
   readonly mediaType?: MediaType | undefined;

@@ -5,6 +5,7 @@ import { FirepodError } from './errors.ts';
 import type { CompletedFirepodGeneration, FirepodGeneration } from './generation.ts';
 import { watchGeneration } from './watch-generation.ts';
 
+/** How to wait. */
 export interface WaitOptions {
   /** Stops the waiting; the generation itself goes on (see `cancel`). */
   readonly signal?: AbortSignal | undefined;

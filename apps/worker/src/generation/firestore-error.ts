@@ -12,6 +12,7 @@ const FAULTS: ReadonlyMap<unknown, FirestoreFault> = new Map<unknown, FirestoreF
   [14, 'unavailable'], // UNAVAILABLE
 ]);
 
+/** The fault behind anything that the SDK threw; what has no gRPC status is `permanent`. */
 export function firestoreFaultOf(thrown: unknown): FirestoreFault {
   return FAULTS.get((thrown as { code?: unknown } | null)?.code) ?? 'permanent';
 }

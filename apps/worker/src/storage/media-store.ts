@@ -80,6 +80,7 @@ const UPLOAD_MARK = 'firepodUpload';
 /** The metadata key under which Firebase keeps the tokens of download URLs. */
 const TOKENS_KEY = 'firebaseStorageDownloadTokens';
 
+/** A store over one bucket, whose own retries it turns off; it remembers when the bucket refuses ACLs. */
 export function createMediaStore(options: MediaStoreOptions): MediaStore {
   const { bucket, mediaAccess, storageEmulatorHost } = options;
   const delaysMs = options.retryDelaysMs ?? RETRY_DELAYS_MS;

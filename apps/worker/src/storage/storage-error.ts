@@ -20,6 +20,7 @@ const ACL_REFUSED_WORDS = /uniform bucket-level access|legacy ACL|public access 
 /** Statuses that Cloud Storage documents as worth a repetition; no status at all is a network's fault. */
 const TRANSIENT_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
 
+/** The fault behind anything that the SDK threw. */
 export function storageFaultOf(thrown: unknown): StorageFault {
   const { code, message, errors } = storageError.parse(thrown);
   const words = [message, ...errors.map((error) => `${error.reason} ${error.message}`)].join(' ');

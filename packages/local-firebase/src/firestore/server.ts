@@ -13,6 +13,7 @@ import type { Service } from './service.ts';
 import { openStore } from './store.ts';
 import type { Clock } from './timestamp.ts';
 
+/** How to start Firestore. */
 export type FirestoreOptions = {
   /** 0, the default, takes any free port. */
   port?: number;
@@ -28,6 +29,7 @@ export type FirestoreOptions = {
   clock?: Clock;
 };
 
+/** A Firestore that answers until it is closed. */
 export type FirestoreServer = {
   port: number;
   host: string;
