@@ -27,14 +27,3 @@ test('refuses the file of another version, and leaves it as it is', () => {
   expect(() => openDatabase(file, 'DROP TABLE notes', 2)).toThrow(/has schema version 1, expected 2/);
   openDatabase(file, schema, 1).close();
 });
-
-test('a file that is in use is refused until whoever has it lets go', () => {
-  const file = join(folder, 'used.db');
-  const database = openDatabase(file, schema, 1);
-  expect(() => openDatabase(file, schema, 1)).toThrow(
-    `The database ${file} is in use by another process. End that one, or use another folder.`,
-  );
-  database.prepare("INSERT INTO notes VALUES ('still ours')").run();
-  database.close();
-  openDatabase(file, schema, 1).close();
-});

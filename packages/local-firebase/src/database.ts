@@ -10,22 +10,17 @@ export type SqliteDatabase = Database.Database;
 /**
  * Opens the file and makes the tables of `schema` when it is new.
  *
- * The file is this process's alone until `close`, or its end: what a service keeps in memory, another process's writes
- * would belie. Commits reach the disk before they return (`synchronous = FULL`): what a client was told is stored survives
- * a kill and a power cut.
+ * Commits reach the disk before they return (`synchronous = FULL`): what a client was told is stored survives a kill and a power cut.
  *
  * @param version of the schema. A file of another version is refused, not guessed at.
- * @throws LocalFirebaseError `data_unreadable` when the file cannot be opened, is in use by another process, or has another version.
+ * @throws LocalFirebaseError `data_unreadable` when the file cannot be opened or has another version.
  */
 export function openDatabase(file: string, schema: string, version: number): SqliteDatabase {
   let database: SqliteDatabase | undefined;
   try {
     mkdirSync(dirname(file), { recursive: true });
     database = new Database(file);
-    // The lock comes first, and with WAL it is held from here on (https://sqlite.org/pragma.html#pragma_locking_mode).
-    database.exec(
-      'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;',
-    );
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
     const found = (database.prepare('PRAGMA user_version').get() as { user_version: number }).user_version;
     if (found !== 0 && found !== version) {
       throw new Error(`it has schema version ${found}, expected ${version}`);
@@ -34,13 +29,7 @@ export function openDatabase(file: string, schema: string, version: number): Sql
     return database;
   } catch (cause) {
     database?.close();
-    const message = isLocked(cause)
-      ? `The database ${file} is in use by another process. End that one, or use another folder.`
-      : `Cannot use the database ${file}: ${(cause as Error).message}. Move the file away to start empty.`;
+    const message = `Cannot use the database ${file}: ${(cause as Error).message}. Move the file away to start empty.`;
     throw new LocalFirebaseError('data_unreadable', message, { cause });
   }
-}
-
-function isLocked(cause: unknown): boolean {
-  return /database is locked|SQLITE_BUSY/.test(String(cause));
 }
