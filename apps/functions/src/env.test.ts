@@ -54,11 +54,12 @@ test('every parameter that is missing or malformed is named at once, and no valu
   vi.stubEnv('FIREPOD_WEBHOOK_SECRET', 'short-secret');
   vi.stubEnv('FIREPOD_DISPATCH', 'walk');
   vi.stubEnv('FIREPOD_MAX_ATTEMPTS', '1.5');
+  vi.stubEnv('FIREPOD_LEASE_SECONDS', '4');
   expect(() => readSettings()).toThrow(
     expect.objectContaining({
       code: 'settings_invalid',
       message: expect.stringMatching(
-        /RUNPOD_API_KEY.*FIREPOD_WEBHOOK_SECRET.*FIREPOD_DISPATCH.*FIREPOD_MAX_ATTEMPTS/s,
+        /RUNPOD_API_KEY.*FIREPOD_WEBHOOK_SECRET.*FIREPOD_DISPATCH.*FIREPOD_MAX_ATTEMPTS.*FIREPOD_LEASE_SECONDS/s,
       ),
     }),
   );

@@ -90,7 +90,8 @@ const settingsSchema = z.object({
       .optional(),
   ),
   FIREPOD_MAX_ATTEMPTS: wholeNumber(1, 10, ATTEMPTS_MAX),
-  FIREPOD_LEASE_SECONDS: wholeNumber(1, 600, LEASE_SECONDS),
+  // As the worker takes it: a shorter lease would lapse between two of its renewals.
+  FIREPOD_LEASE_SECONDS: wholeNumber(5, 600, LEASE_SECONDS),
 });
 
 /** Everything that is set for a deployment, as plain values. */
