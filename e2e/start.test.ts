@@ -206,7 +206,13 @@ describe('started again from the same folder', () => {
 
   test('Ctrl-C in the middle of a job ends all of it, and the next start does the job', async () => {
     const { client, statusOf } = await signIn(signInWithEmailAndPassword);
-    const running = await client.submit(longRequest);
+    // More than a worker finishes in the second that it is left.
+    const running = await client.submit({
+      ...longRequest,
+      num_inference_steps: 150,
+      width: 192,
+      height: 192,
+    });
     const queued = await client.submit(shortRequest);
     await vi.waitUntil(async () => (await statusOf(running.path)) === 'processing', { timeout: 60_000 });
     const pids = allPids();

@@ -86,6 +86,6 @@ async function refuseBusyPorts(ports: Ports): Promise<void> {
       `  port ${port}, wanted for ${service}, is held by ${holder ?? 'another process'}`,
   );
   throw new Error(
-    `Some ports are not free:\n${lines.join('\n')}\nEnd those processes, or move all ports: npm start -- --port-offset 100`,
+    `Some ports are not free:\n${lines.join('\n')}\nEnd those processes, or move all ports: npm start -- --port-offset 200`,
   );
 }
