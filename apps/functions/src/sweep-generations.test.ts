@@ -78,6 +78,28 @@ test('a generation whose worker fell silent is sent again; one whose worker spea
   expect(await speaking.document()).toMatchObject({ status: 'processing', job: { id: 'job-2', attempt: 1 } });
 });
 
+test('a generation whose webhook never came ends as its job did, and is not painted again', async () => {
+  vi.stubEnv('FIREPOD_WEBHOOK_URL', 'http://127.0.0.1:9/runpodWebhook');
+  const generation = await submitTestGeneration(stack, await stack.signIn());
+  const job = await stack.worker.take(generation.fileUid);
+  await generation.claim(job.id);
+  const generation_data = { image_urls: ['https://example.com/a.png'], seed: 7 };
+  await stack.worker.post(job.id, { output: { file_uid: generation.fileUid, attempt: 1, generation_data } });
+  await change(generation, { due_at: LONG_AGO, lease_renewed_at: LONG_AGO });
+  expect(await sweep()).toEqual({ due: 1, mended: 1 });
+  expect(await generation.document()).toMatchObject({ status: 'completed', generation_data });
+  expect(await generation.record()).toBeUndefined();
+});
+
+test('a lapsed lease counts where RunPod cannot be asked', async () => {
+  const generation = await submitWithoutDispatch();
+  await generation.claim('job-1');
+  await change(generation, { due_at: LONG_AGO, lease_renewed_at: LONG_AGO });
+  vi.stubEnv('RUNPOD_ENDPOINT_BASE_URL', 'http://127.0.0.1:9/v2');
+  expect(await sweep()).toEqual({ due: 1, mended: 1 });
+  expect(await generation.document()).toMatchObject({ job: { id: null, attempt: 2 } });
+});
+
 test('a record that was left behind by a generation that has ended goes', async () => {
   const generation = await submitWithoutDispatch();
   await stack.firestore.doc(generation.path).update({ status: 'completed' });

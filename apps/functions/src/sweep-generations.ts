@@ -1,8 +1,11 @@
 /** Looks at the job records that are due and mends what functions, workers and RunPod left behind. */
 import { COLLECTIONS } from '@firepod/contract';
+import { RunpodError } from '@firepod/runpod/client';
 import { type QueryDocumentSnapshot, Timestamp } from 'firebase-admin/firestore';
 import type { FunctionContext } from './function-context.ts';
+import type { GenerationLocation } from './generation-store.ts';
 import { performEffect } from './job-dispatch.ts';
+import { settleJob } from './job-settlement.ts';
 import { describeThrown, log } from './log.ts';
 
 const PAGE_RECORDS = 50;
@@ -40,6 +43,7 @@ export async function sweepGenerations(context: FunctionContext, nowMs: number):
 async function sweepRecord(context: FunctionContext, record: QueryDocumentSnapshot): Promise<boolean> {
   const location = { path: String(record.get('path')), fileUid: record.id };
   try {
+    if (await isSettledByRunpod(context, location, record)) return true;
     const result = await context.store.transition(location, { type: 'sweep' });
     await performEffect(context, location, result);
     return result.decision.kind === 'write';
@@ -49,6 +53,24 @@ async function sweepRecord(context: FunctionContext, record: QueryDocumentSnapsh
       { fileUid: location.fileUid, error },
       'A due job could not be swept; the next sweep tries again.',
     );
+    return false;
+  }
+}
+
+/** The webhook may never have come. What RunPod says of an ended job is the better end; else the lease decides. */
+async function isSettledByRunpod(
+  context: FunctionContext,
+  location: GenerationLocation,
+  record: QueryDocumentSnapshot,
+): Promise<boolean> {
+  const { runpod_id: runpodId, attempt } = record.data();
+  if (typeof runpodId !== 'string' || typeof attempt !== 'number') return false;
+  try {
+    return (await settleJob(context, location, { runpodId, attempt })) === 'settled';
+  } catch (thrown) {
+    if (!(thrown instanceof RunpodError)) throw thrown;
+    const { fileUid } = location;
+    log.warn({ fileUid, runpodId, code: thrown.code }, 'RunPod could not be asked about a due job.');
     return false;
   }
 }
