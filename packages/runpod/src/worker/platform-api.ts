@@ -140,7 +140,8 @@ async function readPollReply(response: Response, clock: Clock): Promise<PollRepl
   try {
     return { kind: 'value', value: JSON.parse(text) };
   } catch {
-    return { kind: 'failed', reason: `the reply is not JSON: ${text.slice(0, 200)}` };
+    // Not quoted: it may be a job cut short, and a job's input is nothing for a log.
+    return { kind: 'failed', reason: `the reply of ${text.length} characters is not JSON` };
   }
 }
 

@@ -330,6 +330,27 @@ describe('a platform that does not hold its polls', () => {
     },
   );
 
+  test('that cuts a job short is asked again, and the log does not quote the job', async () => {
+    const whole = JSON.stringify(job);
+    const replies = [whole.slice(0, -3), whole];
+    const logged: string[] = [];
+    const log = (_fields: object, message: string) => logged.push(message);
+    const { posts } = await setUp(
+      (call, response) => {
+        if (call !== 'job-take' || replies.length === 0) return false;
+        response.end(replies.shift());
+        return true;
+      },
+      async () => 'done',
+      { logger: { debug: log, info: log, warn: log, error: log } },
+    );
+    await eventually(() => expect(posts()).toEqual([{ output: 'done' }]));
+    expect(logged).toContain(
+      `Asking the platform failed (the reply of ${whole.length - 3} characters is not JSON); asking again.`,
+    );
+    expect(logged.join()).not.toContain('apple');
+  });
+
   test('is left alone for as long as its Retry-After says', async () => {
     const { count } = await setUp(
       (call, response) => {
