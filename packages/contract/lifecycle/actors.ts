@@ -17,7 +17,7 @@ type Steps = Generator<Step<World>>;
 
 const WORKER_NAMES = ['A', 'B'];
 /** How often each worker may take a job: A comes back once, as a third claimant after both attempts. */
-const RUNS_MAX = [1, 1];
+const RUNS_MAX = [2, 1];
 const PROGRESS = { phase: 'starting', step: 0, steps: 25, percent: 0, eta_seconds: null } as const;
 const RESULT = { image_urls: ['https://example.com/f-1.png'] };
 

@@ -153,7 +153,7 @@ describe('the search finds', () => {
       '2. worker A1 claims with job 1',
       '3. worker A1 cannot reach Firestore and posts the output of attempt 1',
       '4. time passes',
-      '5. worker B1 claims with job 1',
+      '5. worker A2 claims with job 1',
       '6. the webhook brings the output of attempt 1',
     ]);
   });
