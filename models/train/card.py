@@ -62,9 +62,9 @@ def model_card(vae: AutoencoderKL, artist: Artist, training: dict) -> dict:
         "cannot": [
             "It knows only the subjects, colours, positions and sizes of its vocabulary; other words blur the picture.",
             "Subjects keep their own colours; only apples (red, green) and hearts (red, blue) come in two.",
-            "Two subjects in one picture are small and often wrong; three or more, counting and actions are beyond it.",
-            "Sizes other than 128 x 128 were not trained: the subject may be cropped, repeated or misshapen there.",
-            "A subject on a background of its own colour, such as a yellow sun on yellow, was never shown to it.",
-            "Negative prompts have little effect.",
+            "Two subjects in one picture are small and coarse; three or more, counting and actions are beyond it.",
+            "Sizes other than 128 x 128 were not trained: the subject is cropped, repeated or misshapen there.",
+            "A subject on a background of its own colour, such as a red heart on red, was never shown to it.",
+            "Negative prompts were neither trained nor measured.",
         ],
     }

@@ -1,4 +1,4 @@
-"""The text encoders and the UNet: transformers' and diffusers' own classes at a hundredth of SDXL's size."""
+"""The text encoders and the UNet: transformers' and diffusers' own classes at a two-hundredth of SDXL's size."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def main() -> None:
         step = load_averaged(WORK / "denoiser.pt", denoiser)
         training = {
             "data": f"{ICON_PACKAGE} (MIT), rendered on flat backgrounds",
-            "subjects": len(SUBJECTS),
+            "icons": len(SUBJECTS),
             "vae_steps": vae.STEPS,
             "denoiser_steps": step,
             "denoiser_samples": step * diffusion.BATCH,
