@@ -19,6 +19,9 @@ export default defineConfig({
           ],
           testTimeout: 20_000,
           hookTimeout: 30_000,
+          // Most of them wait for processes and sockets, so two share even two cores well.
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
         },
       },
       {
@@ -30,6 +33,8 @@ export default defineConfig({
           hookTimeout: 120_000,
           // Whole systems share two cores: one file after the other.
           fileParallelism: false,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -76,6 +76,7 @@ function install(needs) {
     'ci',
     '--no-audit',
     '--no-fund',
+    '--no-update-notifier',
     '--loglevel=error',
     ...(level === 'run' ? ['--omit=dev'] : []),
   ];
