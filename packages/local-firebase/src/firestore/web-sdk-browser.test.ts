@@ -1,5 +1,4 @@
 /** The unmodified web SDK in a real browser: WebChannel, streaming and long polling, over a restart of the server. */
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { createRequire } from 'node:module';
@@ -7,8 +6,9 @@ import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { initializeApp } from 'firebase-admin/app';
 import { type Firestore, getFirestore } from 'firebase-admin/firestore';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { launchChromium } from '../../../../e2e/chromium.ts';
 import { createPathAccess } from '../path-access.ts';
 import { startTemporaryServer, type TemporaryServer } from './temporary-server.ts';
 
@@ -36,7 +36,7 @@ beforeAll(async () => {
 }, 60_000);
 
 afterAll(async () => {
-  await browser.close();
+  await browser?.close();
   pages.close();
   await admin.terminate();
   await server.close();
@@ -249,25 +249,4 @@ async function servePages(): Promise<Server> {
   });
   await new Promise<void>((resolve) => pageServer.listen(0, '127.0.0.1', resolve));
   return pageServer;
-}
-
-async function launchChromium(): Promise<Browser> {
-  return chromium.launch({
-    executablePath: await chromiumPath(),
-    args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
-  });
-}
-
-async function chromiumPath(): Promise<string> {
-  const named = process.env['CHROMIUM_PATH'];
-  if (named !== undefined) return named;
-  if (existsSync('/usr/bin/chromium')) return '/usr/bin/chromium';
-  // The package brings the shared libraries that a bare system lacks only where it finds itself on Lambda.
-  const before = process.env['AWS_EXECUTION_ENV'];
-  process.env['AWS_EXECUTION_ENV'] ??= 'AWS_Lambda_nodejs20.x';
-  try {
-    return await (await import('@sparticuz/chromium')).default.executablePath();
-  } finally {
-    if (before === undefined) delete process.env['AWS_EXECUTION_ENV'];
-  }
 }
