@@ -53,6 +53,7 @@ async function main(): Promise<void> {
   Model      ${settings.modelFolder}
   Data       ${dataFolder}   (logs in ${join(dataFolder, 'logs')})
 
+  Security rules are not evaluated here yet: clients reach their own paths by a fixed table.
   Ctrl-C ends it.
 `);
     await untilAborted(signal);

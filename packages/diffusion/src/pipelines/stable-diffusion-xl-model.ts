@@ -3,11 +3,27 @@
 import { join } from 'node:path';
 import { createClipTokenizer } from '../clip-tokenizer.ts';
 import { DiffusionError } from '../errors.ts';
+import type { DiffusionLogger } from '../logger.ts';
 import { type ModelFolder, type ModelPart, readModelFolder } from '../model-folder.ts';
-import { type OnnxSession, openOnnxSession, probeExecutionProviders } from '../onnx-session.ts';
+import {
+  type ExecutionProvider,
+  type OnnxSession,
+  openOnnxSession,
+  probeExecutionProviders,
+} from '../onnx-session.ts';
 import { hiddenLayerCount, type TextTower } from '../text-encoding.ts';
 import { readTokenizerFolder } from '../tokenizer-files.ts';
-import type { LoadOptions } from './stable-diffusion-xl.ts';
+
+/** Where the model is and how it runs. */
+export interface LoadOptions {
+  /** A folder in the diffusers ONNX layout, as optimum exports it. */
+  readonly folder: string;
+  /** Threads within an operator; absent or 0: one per physical core. */
+  readonly threads?: number;
+  /** In order of preference; absent: the CPU. One that cannot load is an error, never a silent fallback. */
+  readonly executionProviders?: readonly ExecutionProvider[];
+  readonly logger?: DiffusionLogger;
+}
 
 /** A model in memory. */
 export interface StableDiffusionXlModel {

@@ -1,24 +1,11 @@
 /** SDXL as an app sees it: load a folder, turn prompts into pictures, free the memory. */
 
 import { DiffusionError } from '../errors.ts';
-import type { DiffusionLogger } from '../logger.ts';
 import type { ModelFolder } from '../model-folder.ts';
-import type { ExecutionProvider } from '../onnx-session.ts';
 import { SCHEDULER_NAMES, type SchedulerName } from '../schedulers/registry.ts';
 import type { PredictionType } from '../schedulers/scheduler-config.ts';
-import { loadStableDiffusionXlModel } from './stable-diffusion-xl-model.ts';
+import { type LoadOptions, loadStableDiffusionXlModel } from './stable-diffusion-xl-model.ts';
 import { generateTextToImage, type TextToImageRequest, type TextToImageResult } from './text-to-image.ts';
-
-/** Where the model is and how it runs. */
-export interface LoadOptions {
-  /** A folder in the diffusers ONNX layout, as optimum exports it. */
-  readonly folder: string;
-  /** Threads within an operator; absent or 0: one per physical core. */
-  readonly threads?: number;
-  /** In order of preference; absent: the CPU. One that cannot load is an error, never a silent fallback. */
-  readonly executionProviders?: readonly ExecutionProvider[];
-  readonly logger?: DiffusionLogger;
-}
 
 /** What the model folder says, for model cards and for checks before a request is queued. */
 export interface StableDiffusionXlConfig {

@@ -3,7 +3,7 @@ import { fieldPathOf } from './field-path.ts';
 import { valueAt } from './filter.ts';
 import type { Aggregation, Fields, Value } from './messages.ts';
 import { invalidArgument } from './status.ts';
-import type { StoredDocument } from './store.ts';
+import type { StoredDocument } from './stored-document.ts';
 import { isNumber, NULL, toDouble } from './values.ts';
 
 /** https://firebase.google.com/docs/firestore/query-data/aggregation-queries#limitations */

@@ -1,5 +1,5 @@
 /** Keeps the documents used last decoded in memory, up to a size: decoding is most of the cost of a query. */
-import type { StoredDocument } from './store.ts';
+import type { StoredDocument } from './stored-document.ts';
 
 /** Counted in encoded bytes; decoded objects take several times as much. */
 const MAX_ENCODED_BYTES = 32 * 1024 * 1024;

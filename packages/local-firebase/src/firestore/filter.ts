@@ -3,7 +3,7 @@ import { fieldPathOf, getField, NAME_FIELD, parseFieldPath } from './field-path.
 import type { FieldFilter, FieldOperator, Filter, UnaryFilter, Value } from './messages.ts';
 import { areEqual, compareValues, typeOrder } from './order.ts';
 import { invalidArgument } from './status.ts';
-import type { StoredDocument } from './store.ts';
+import type { StoredDocument } from './stored-document.ts';
 import { isNan, isNull } from './values.ts';
 
 type Predicate = (document: StoredDocument) => boolean;

@@ -4,7 +4,7 @@ import type { Caller } from './identity.ts';
 import type { ListenRequest, ListenResponse, Target, TargetChange } from './messages.ts';
 import { type Service, toStatusError } from './service.ts';
 import { STATUS_NUMBERS } from './status.ts';
-import { toMessage } from './store.ts';
+import { toMessage } from './stored-document.ts';
 import { type ActiveTarget, createTarget, type TargetDelta } from './target.ts';
 import { timestampFromMicros } from './timestamp.ts';
 

@@ -7,7 +7,7 @@ import { checkCollectionId, parseDocumentName, parseParent } from './path.ts';
 import { pickFields } from './query.ts';
 import type { Service } from './service.ts';
 import { invalidArgument, StatusError } from './status.ts';
-import { type StoredDocument, toMessage } from './store.ts';
+import { type StoredDocument, toMessage } from './stored-document.ts';
 
 const ID_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 const ID_LENGTH = 20;

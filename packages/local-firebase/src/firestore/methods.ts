@@ -16,7 +16,7 @@ import type {
 import { parseDocumentName } from './path.ts';
 import type { Service } from './service.ts';
 import { STATUS_NUMBERS, StatusError } from './status.ts';
-import { toMessage } from './store.ts';
+import { toMessage } from './stored-document.ts';
 import { timestampFromMicros } from './timestamp.ts';
 import { documentOf } from './write.ts';
 

@@ -10,7 +10,8 @@ import { createDocumentCache } from './document-cache.ts';
 import { createEngine, type Engine } from './engine.ts';
 import type { Filter, StructuredQuery, Value } from './messages.ts';
 import { compileQuery } from './query.ts';
-import { openStore, type Store, type StoredDocument } from './store.ts';
+import { openStore, type Store } from './store.ts';
+import type { StoredDocument } from './stored-document.ts';
 
 const root = 'projects/p/databases/(default)/documents';
 

@@ -6,7 +6,7 @@ import { compareValues } from './order.ts';
 import { checkCollectionId, compareNames, parseParent } from './path.ts';
 import { isInScope, type Scope } from './scope.ts';
 import { invalidArgument, StatusError } from './status.ts';
-import type { StoredDocument } from './store.ts';
+import type { StoredDocument } from './stored-document.ts';
 
 export type CompiledQuery = {
   scope: Scope;

@@ -3,32 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { openDatabase } from '../database.ts';
 import { createCollectionNames } from './collection-names.ts';
 import { createDocumentCache } from './document-cache.ts';
-import type { Document, Fields } from './messages.ts';
+import type { Fields } from './messages.ts';
 import { compareUtf8, lastSegmentOf, parentOf } from './path.ts';
 import { decodeMessage, encodeMessage } from './protos.ts';
 import { isInScope, type Scope } from './scope.ts';
 import { StatusError } from './status.ts';
-import { timestampFromMicros } from './timestamp.ts';
-
-/** A document as stored. Shared and never changed: make a new one instead. */
-export type StoredDocument = {
-  name: string;
-  fields: Fields;
-  createMicros: number;
-  updateMicros: number;
-  /** The version of the commit that wrote it. */
-  version: number;
-};
-
-/** The document as messages carry it. */
-export function toMessage(document: StoredDocument): Document {
-  return {
-    name: document.name,
-    fields: document.fields,
-    createTime: timestampFromMicros(document.createMicros),
-    updateTime: timestampFromMicros(document.updateMicros),
-  };
-}
+import type { StoredDocument } from './stored-document.ts';
 
 export type Store = {
   /** Names this file's history: versions of another epoch mean nothing here. */

@@ -7,7 +7,7 @@ import type { Target } from './messages.ts';
 import { parentOf, parseDocumentName } from './path.ts';
 import type { Scope } from './scope.ts';
 import { invalidArgument } from './status.ts';
-import type { StoredDocument } from './store.ts';
+import type { StoredDocument } from './stored-document.ts';
 
 /** Documents to show and names to take away. */
 export type TargetDelta = { shown: StoredDocument[]; removed: string[] };

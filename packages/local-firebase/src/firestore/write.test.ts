@@ -1,7 +1,7 @@
 /** One write on one document: preconditions, masks and transforms at their edges. */
 import { describe, expect, test } from 'vitest';
 import type { Fields, FieldTransform, Value, Write } from './messages.ts';
-import type { StoredDocument } from './store.ts';
+import type { StoredDocument } from './stored-document.ts';
 import { applyTransform } from './transforms.ts';
 import { documentSizeBytes } from './values.ts';
 import { applyWrite } from './write.ts';

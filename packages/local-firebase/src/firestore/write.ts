@@ -3,7 +3,7 @@ import { getField, NAME_FIELD, parseFieldPath, withField } from './field-path.ts
 import type { Fields, Precondition, Value, Write, WriteResult } from './messages.ts';
 import { parseDocumentName } from './path.ts';
 import { invalidArgument, StatusError } from './status.ts';
-import type { StoredDocument } from './store.ts';
+import type { StoredDocument } from './stored-document.ts';
 import { compareTimestamps, timestampFromMicros } from './timestamp.ts';
 import { applyTransform } from './transforms.ts';
 import { checkedFields, documentSizeBytes, haveIdenticalFields, MAX_DOCUMENT_BYTES } from './values.ts';
