@@ -1,4 +1,5 @@
 /** The data services of a stack: Auth, Firestore and Storage, durable in one folder. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type CorsRule,
@@ -29,15 +30,10 @@ const storageAccess = createPathAccess([
   { path: 'generating/{uid}/source/*', allow: ['read', 'write'], to: 'owner' },
 ]);
 
-/** Pages of any origin may read what is public or what they have a token for, as a deployed bucket is set up. */
-const bucketCors: CorsRule[] = [
-  {
-    origin: ['*'],
-    method: ['GET', 'HEAD'],
-    responseHeader: ['Content-Type', 'Content-Length', 'Content-Range', 'Accept-Ranges', 'ETag'],
-    maxAgeSeconds: 3600,
-  },
-];
+/** As a deployed bucket is set up: pages of any origin may read what is public or what they have a token for. */
+const bucketCors: CorsRule[] = JSON.parse(
+  readFileSync(new URL('../../../firebase/cors.json', import.meta.url), 'utf8'),
+);
 
 await runService(async ({ projectId, bucket, host, dataFolder, ports }: DataServicesOptions) => {
   const logger = createConsoleLogger();
