@@ -11,7 +11,8 @@
  * `job_stopped` (the platform withdrew the job) and `worker_shutdown` (the drain's deadline passed).
  *
  * Posted as a job's error: `worker_shutdown`, `invalid_job`, `handler_failed`, `output_too_large`,
- * `output_not_serializable`, besides the codes of a handler's own `JobError`s.
+ * `output_not_serializable`, `output_undelivered` (a stream's chunk did not arrive), besides the codes of a handler's
+ * own `JobError`s.
  *
  * Of the local RunPod: `option_invalid`, `port_unavailable`.
  */
@@ -32,6 +33,7 @@ export type RunpodErrorCode =
   | 'handler_failed'
   | 'output_too_large'
   | 'output_not_serializable'
+  | 'output_undelivered'
   | 'option_invalid'
   | 'port_unavailable';
 

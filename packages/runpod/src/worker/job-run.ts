@@ -2,7 +2,8 @@
 import { type Clock, pause } from '../clock.ts';
 import { RunpodError } from '../errors.ts';
 import { type Logger, withFields } from '../logger.ts';
-import type { Handler, Job } from './job.ts';
+import { sendChunks } from './chunk-stream.ts';
+import type { Handler, Job, StreamingHandler } from './job.ts';
 import type { PlatformApi } from './platform-api.ts';
 import { createProgress } from './progress.ts';
 import { encodeResult, type Outcome } from './result.ts';
@@ -11,7 +12,9 @@ import { deliverResult } from './result-delivery.ts';
 /** What all runs of a worker share. */
 export interface JobRunContext<Input, Output> {
   api: PlatformApi;
-  handler: Handler<Input, Output>;
+  handler: Handler<Input, Output> | StreamingHandler<Input, Output>;
+  /** Whether a stream's chunks are in its final output too. */
+  aggregate: boolean;
   workerId: string;
   /** Limit of a posted body in bytes, by job. */
   maxResultBytes: (jobId: string) => number;
@@ -37,6 +40,8 @@ export interface JobRun {
 }
 
 const PROGRESS_TIMEOUT_MS = 5_000;
+const NO_STREAM_URL =
+  'The handler streams, for which RUNPOD_WEBHOOK_POST_STREAM should be a URL, but it is not set.';
 
 /** @param startExpired the job came in after shutdown's deadline: it is handed back failed, without a start */
 export function startJobRun<Input, Output>(
@@ -51,6 +56,7 @@ export function startJobRun<Input, Output>(
   const deliveryCut = new AbortController();
   const runEnded = new AbortController();
   let isStopped = false;
+  let isStream = false;
 
   const progress = createProgress({
     clock,
@@ -58,6 +64,7 @@ export function startJobRun<Input, Output>(
     logger,
     async send(body) {
       const reply = await api.post(job.id, body, {
+        as: 'result',
         timeoutMs: PROGRESS_TIMEOUT_MS,
         signal: deliveryCut.signal,
       });
@@ -76,16 +83,34 @@ export function startJobRun<Input, Output>(
     });
   }
 
+  async function sendChunk(body: Uint8Array): Promise<void> {
+    const isDelivered = await deliverResult(api, job.id, body, {
+      as: 'chunk',
+      limitMs: context.resultDeliveryMs,
+      signal: abort.signal,
+      clock,
+      random: context.random,
+      logger,
+    });
+    if (isDelivered) return;
+    const message = `A chunk of job ${job.id} could not be delivered, so that its stream has a hole; submit it again.`;
+    throw new RunpodError('output_undelivered', message, { retryable: true });
+  }
+
   async function callHandler(): Promise<Outcome> {
     // The heartbeat names the job before a handler may block this thread.
     await null;
     try {
-      const output = await context.handler(job, {
+      const returned = context.handler(job, {
         signal: abort.signal,
         progress: (update) => progress.report(update),
         logger,
       });
-      return { output };
+      if (!isAsyncIterable(returned)) return { output: await returned };
+      if (!api.hasStream) throw new RunpodError('settings_invalid', NO_STREAM_URL);
+      isStream = true;
+      const { aggregate } = context;
+      return { output: await sendChunks(returned, { send: sendChunk, signal: abort.signal, aggregate }) };
     } catch (thrown) {
       return { thrown };
     }
@@ -118,6 +143,7 @@ export function startJobRun<Input, Output>(
     const result = encodeResult(outcome, { workerId, maxBytes: context.maxResultBytes(job.id) });
     await progress.flush();
     const isDelivered = await deliverResult(api, job.id, result.body, {
+      as: isStream ? 'stream-result' : 'result',
       limitMs: context.resultDeliveryMs,
       signal: deliveryCut.signal,
       clock,
@@ -141,6 +167,11 @@ export function startJobRun<Input, Output>(
     },
     expire,
   };
+}
+
+/** Looks first, because a handler in plain JavaScript may return anything. */
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 }
 
 /** A JobError is the handler's own word, also under an abort; anything else thrown then only echoes the abort. */

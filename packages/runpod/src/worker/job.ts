@@ -28,6 +28,17 @@ export interface JobContext {
 /** Turns a job's input into its output (any JSON value); an error thrown fails the job. */
 export type Handler<Input, Output> = (job: Job<Input>, context: JobContext) => Promise<Output>;
 
+/**
+ * Yields a job's output in chunks (any JSON values), which the platform's /stream hands out as they come. The next
+ * chunk is asked for when the last one has arrived. A string beyond 1 MB is split, another chunk so large fails the job.
+ * An error thrown, or a chunk with an `error` key, ends the stream and fails the job. When the job is stopped or a
+ * shutdown's deadline passes, the generator is ended (`return()`) at its next chunk; `signal` tells it sooner.
+ */
+export type StreamingHandler<Input, Chunk> = (
+  job: Job<Input>,
+  context: JobContext,
+) => AsyncGenerator<Chunk, void, void>;
+
 /** Thrown by a handler to fail its job with a code of its own, which the caller finds by `parseJobError`. */
 export class JobError extends Error {
   override readonly name = 'JobError';

@@ -22,6 +22,14 @@ export type PostReply =
   | { kind: 'refused'; status: number; retryAfterMs: number | undefined }
   | { kind: 'failed'; reason: string };
 
+/** Where a post goes, and how long it may take. */
+export interface PostOptions {
+  /** `result`: progress, or a result; `stream-result`: the result after a stream; `chunk`: one chunk of the stream. */
+  as: 'result' | 'stream-result' | 'chunk';
+  timeoutMs: number;
+  signal: AbortSignal;
+}
+
 /** One worker's door to the platform; nothing here throws. */
 export interface PlatformApi {
   /** Asks for a job; 200 brings `{id, input, …}`. */
@@ -30,12 +38,10 @@ export interface PlatformApi {
   takeStops(signal: AbortSignal): Promise<PollReply>;
   /** False when the take URL has not the form from which the stop channel's URL follows. */
   readonly hasStopChannel: boolean;
-  /** Posts progress or a result, JSON as UTF-8. */
-  post(
-    jobId: string,
-    body: Uint8Array,
-    options: { timeoutMs: number; signal: AbortSignal },
-  ): Promise<PostReply>;
+  /** Posts progress, a result or a stream's chunk, JSON as UTF-8. */
+  post(jobId: string, body: Uint8Array, options: PostOptions): Promise<PostReply>;
+  /** False without the stream's URL: then no chunk can be posted. */
+  readonly hasStream: boolean;
 }
 
 /** runpod-python cuts its polls at the same time. */
@@ -51,14 +57,17 @@ export function createPlatformApi(
 ): PlatformApi {
   const takeUrl = settings.takeUrl.replaceAll('$ID', () => encodeURIComponent(settings.workerId));
   const stopUrl = takeUrl.replace('/job-take/', '/job-stop/');
-  const resultUrl = settings.resultUrl.replaceAll('$RUNPOD_POD_ID', () =>
-    encodeURIComponent(settings.workerId),
-  );
+  const resultUrl = ofThisWorker(settings.resultUrl);
+  const streamUrl = settings.streamUrl === undefined ? undefined : ofThisWorker(settings.streamUrl);
   const sessionHeaders = {
     'content-type': 'application/json',
     'user-agent': userAgent(settings.userAgentSuffix),
     ...(settings.apiKey === undefined ? {} : { authorization: settings.apiKey }),
   };
+
+  function ofThisWorker(template: string): string {
+    return template.replaceAll('$RUNPOD_POD_ID', () => encodeURIComponent(settings.workerId));
+  }
 
   async function poll(url: string, signal: AbortSignal): Promise<PollReply> {
     if (signal.aborted) return { kind: 'aborted' };
@@ -88,14 +97,19 @@ export function createPlatformApi(
     hasStopChannel: takeUrl.includes('/job-take/'),
     take: ({ hasJobs, signal }) => poll(withQuery(takeUrl, `job_in_progress=${hasJobs ? 1 : 0}`), signal),
     takeStops: (signal) => poll(stopUrl, signal),
-    async post(jobId, body, { timeoutMs, signal }) {
-      const url = resultUrl.replaceAll('$ID', () => encodeURIComponent(jobId));
+    hasStream: streamUrl !== undefined,
+    async post(jobId, body, { as, timeoutMs, signal }) {
+      const template = as === 'chunk' ? streamUrl : resultUrl;
+      if (template === undefined) return { kind: 'failed', reason: 'RUNPOD_WEBHOOK_POST_STREAM is not set' };
+      const url = template.replaceAll('$ID', () => encodeURIComponent(jobId));
+      // Only the result that ends a stream says so: the chunks themselves do not.
+      const query = `isStream=${as === 'stream-result'}`;
       const attempt = new AbortController();
       const finished = new AbortController();
       const anySignal = AbortSignal.any([signal, attempt.signal]);
       void pause(clock, timeoutMs, finished.signal).then(() => attempt.abort());
       try {
-        const response = await fetchImplementation(withQuery(url, 'isStream=false'), {
+        const response = await fetchImplementation(withQuery(url, query), {
           method: 'POST',
           headers: {
             ...sessionHeaders,

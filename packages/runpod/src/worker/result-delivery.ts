@@ -1,8 +1,8 @@
-/** Posts a job's result until the platform has it: a result is work done, and is not given up lightly. */
+/** Posts a job's result or chunk until the platform has it: it is work done, and is not given up lightly. */
 import { type Clock, pause } from '../clock.ts';
 import type { Logger } from '../logger.ts';
 import { backoffMs, isTransientStatus } from '../retry.ts';
-import type { PlatformApi, PostReply } from './platform-api.ts';
+import type { PlatformApi, PostOptions, PostReply } from './platform-api.ts';
 
 const BACKOFF = { baseMs: 500, maxMs: 15_000 };
 /** For one attempt: 20 MB over a slow line. */
@@ -19,28 +19,37 @@ export async function deliverResult(
   api: PlatformApi,
   jobId: string,
   body: Uint8Array,
-  options: { limitMs: number; signal: AbortSignal; clock: Clock; random: () => number; logger: Logger },
+  options: {
+    as: PostOptions['as'];
+    limitMs: number;
+    signal: AbortSignal;
+    clock: Clock;
+    random: () => number;
+    logger: Logger;
+  },
 ): Promise<boolean> {
-  const { limitMs, signal, clock, random, logger } = options;
+  const { as, limitMs, signal, clock, random, logger } = options;
   const startedAtMs = clock.now();
   for (let attempt = 0; ; attempt += 1) {
-    const reply = await api.post(jobId, body, { timeoutMs: ATTEMPT_TIMEOUT_MS, signal });
+    const reply = await api.post(jobId, body, { as, timeoutMs: ATTEMPT_TIMEOUT_MS, signal });
     if (reply.kind === 'accepted') return true;
     const delayMs = Math.min(
       retryAfterOf(reply) ?? backoffMs(attempt, { ...BACKOFF, random }),
       MAX_RETRY_AFTER_MS,
     );
+    // The job was told to end: its stream ends with it, and that the chunk did not arrive is nobody's loss.
+    if (as === 'chunk' && signal.aborted) return false;
     const isTooLate = signal.aborted || clock.now() + delayMs - startedAtMs > limitMs;
     if (!isTransient(reply) || isTooLate) {
       logger.error(
         { sizeBytes: body.byteLength, attempts: attempt + 1 },
-        `The job's result could not be delivered: ${reasonOf(reply)}.`,
+        `The job's ${as === 'chunk' ? 'chunk' : 'result'} could not be delivered: ${reasonOf(reply)}.`,
       );
       return false;
     }
     logger.warn(
       { attempt: attempt + 1, delayMs },
-      `Posting the result failed (${reasonOf(reply)}); trying again.`,
+      `Posting the ${as === 'chunk' ? 'chunk' : 'result'} failed (${reasonOf(reply)}); trying again.`,
     );
     await pause(clock, delayMs, signal);
   }

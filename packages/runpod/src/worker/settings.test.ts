@@ -15,6 +15,7 @@ test('the least that works gives defaults', () => {
     workerId: 'pod-1',
     takeUrl: env.RUNPOD_WEBHOOK_GET_JOB,
     resultUrl: env.RUNPOD_WEBHOOK_POST_OUTPUT,
+    streamUrl: undefined,
     pingUrl: env.RUNPOD_WEBHOOK_PING,
     pingIntervalMs: 10_000,
     apiKey: 'rpa_X',
@@ -37,6 +38,7 @@ test('every bad name is listed with what was expected', () => {
     ...env,
     RUNPOD_WEBHOOK_GET_JOB: undefined,
     RUNPOD_WEBHOOK_POST_OUTPUT: 'https://x.test/job-done/$RUNPOD_POD_ID',
+    RUNPOD_WEBHOOK_POST_STREAM: 'https://x.test/job-stream/$RUNPOD_POD_ID',
     RUNPOD_WEBHOOK_PING: 'ftp://x.test',
     RUNPOD_PING_INTERVAL: '10',
     RUNPOD_LOG_LEVEL: 'LOUD',
@@ -52,6 +54,7 @@ test('every bad name is listed with what was expected', () => {
   for (const expected of [
     'RUNPOD_WEBHOOK_GET_JOB should be a URL, but is not set',
     'RUNPOD_WEBHOOK_POST_OUTPUT should hold $ID',
+    'RUNPOD_WEBHOOK_POST_STREAM should hold $ID',
     'RUNPOD_WEBHOOK_PING should be an http(s) URL, but is "ftp://x.test"',
     'RUNPOD_PING_INTERVAL should be whole milliseconds of at least 100, but is "10"',
     'RUNPOD_LOG_LEVEL should be one of TRACE',

@@ -16,6 +16,8 @@ export interface WorkerSettings {
   takeUrl: string;
   /** RUNPOD_WEBHOOK_POST_OUTPUT; `$RUNPOD_POD_ID` stands for the worker's id and `$ID` for the job's. */
   resultUrl: string;
+  /** RUNPOD_WEBHOOK_POST_STREAM, with the same placeholders; undefined when unset: then handlers cannot stream. */
+  streamUrl: string | undefined;
   /** RUNPOD_WEBHOOK_PING; undefined also when RUNPOD_POD_ID or the key is missing: then no heartbeat is sent. */
   pingUrl: string | undefined;
   /** RUNPOD_PING_INTERVAL in milliseconds; default 10 000. */
@@ -51,6 +53,9 @@ export function settingsFrom(env: Record<string, string | undefined>): WorkerSet
     workerId: env['RUNPOD_POD_ID'] || randomUUID(),
     takeUrl: readUrl(env, 'RUNPOD_WEBHOOK_GET_JOB', problems),
     resultUrl: readUrl(env, 'RUNPOD_WEBHOOK_POST_OUTPUT', problems),
+    streamUrl: env['RUNPOD_WEBHOOK_POST_STREAM']
+      ? readUrl(env, 'RUNPOD_WEBHOOK_POST_STREAM', problems)
+      : undefined,
     pingUrl: hasHeartbeat ? readUrl(env, 'RUNPOD_WEBHOOK_PING', problems) : undefined,
     pingIntervalMs: readPingInterval(env, problems),
     apiKey,
@@ -59,9 +64,8 @@ export function settingsFrom(env: Record<string, string | undefined>): WorkerSet
     userAgentSuffix: env['RUNPOD_UA_INTEGRATION'] || undefined,
     lifeline: readLifeline(env, problems),
   };
-  if (settings.resultUrl !== '' && !settings.resultUrl.replaceAll('$RUNPOD_POD_ID', '').includes('$ID')) {
-    problems.push('RUNPOD_WEBHOOK_POST_OUTPUT should hold $ID, which stands for the job, but does not');
-  }
+  requireJobPlaceholder('RUNPOD_WEBHOOK_POST_OUTPUT', settings.resultUrl, problems);
+  requireJobPlaceholder('RUNPOD_WEBHOOK_POST_STREAM', settings.streamUrl, problems);
   if (problems.length > 0) {
     throw new RunpodError(
       'settings_invalid',
@@ -69,6 +73,12 @@ export function settingsFrom(env: Record<string, string | undefined>): WorkerSet
     );
   }
   return settings;
+}
+
+function requireJobPlaceholder(name: string, url: string | undefined, problems: string[]): void {
+  // A URL that could not be read is a problem already.
+  if (!url || url.replaceAll('$RUNPOD_POD_ID', '').includes('$ID')) return;
+  problems.push(`${name} should hold $ID, which stands for the job, but does not`);
 }
 
 function readUrl(env: Record<string, string | undefined>, name: string, problems: string[]): string {

@@ -3,7 +3,7 @@ import { type Clock, pause, systemClock } from '../clock.ts';
 import { describeError, RunpodError } from '../errors.ts';
 import { type Logger, silentLogger } from '../logger.ts';
 import { startHeartbeat } from './heartbeat.ts';
-import type { Handler, Job } from './job.ts';
+import type { Handler, Job, StreamingHandler } from './job.ts';
 import { type JobRun, type JobRunContext, startJobRun } from './job-run.ts';
 import { holdLifeline } from './lifeline.ts';
 import { createPlatformApi, type PollReply } from './platform-api.ts';
@@ -14,7 +14,10 @@ import type { WorkerSettings } from './settings.ts';
 /** What a worker is made of; only the first two are needed. */
 export interface WorkerOptions<Input, Output> {
   settings: WorkerSettings;
-  handler: Handler<Input, Output>;
+  /** A streaming handler's output is one chunk. */
+  handler: Handler<Input, Output> | StreamingHandler<Input, Output>;
+  /** Puts all chunks of a streaming handler into the final output too; default false: that is `[]`. */
+  aggregate?: boolean | undefined;
   /** Silent by default; see `createPlatformLogger`. */
   logger?: Logger | undefined;
   /** Largest result body in bytes; default: the platform's 10 MB, 20 MB for /runsync jobs. */
@@ -64,6 +67,7 @@ export function startWorker<Input = unknown, Output = unknown>(
   const runContext: JobRunContext<Input, Output> = {
     api,
     handler: options.handler,
+    aggregate: options.aggregate ?? false,
     workerId: settings.workerId,
     maxResultBytes: (jobId) => options.maxResultBytes ?? platformResultLimitBytes(jobId),
     progressIntervalMs: options.progressIntervalMs ?? 500,
