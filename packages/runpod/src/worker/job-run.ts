@@ -16,6 +16,8 @@ export interface JobRunContext<Input, Output> {
   /** Whether a stream's chunks are in its final output too. */
   aggregate: boolean;
   workerId: string;
+  /** Whether the worker ends after this job, and its result asks the platform for a new one. */
+  refreshWorker: boolean;
   /** Limit of a posted body in bytes, by job. */
   maxResultBytes: (jobId: string) => number;
   progressIntervalMs: number;
@@ -31,8 +33,11 @@ export interface JobRunContext<Input, Output> {
 /** A job that this worker has. */
 export interface JobRun {
   readonly jobId: string;
-  /** Resolves, never rejects, when nothing more will be posted for the job. */
-  readonly done: Promise<void>;
+  /**
+   * Resolves, never rejects, when nothing more will be posted for the job; `refreshesWorker` when this worker should
+   * take no other.
+   */
+  readonly done: Promise<{ refreshesWorker: boolean }>;
   /** The platform withdrew the job: abort the handler, post nothing. */
   stop(): void;
   /** Shutdown's deadline has passed: abort the handler, post what it makes of that, or a retryable error. */
@@ -129,18 +134,22 @@ export function startJobRun<Input, Output>(
     return isAnswerToAbort ? { thrown: abort.signal.reason } : outcome;
   }
 
-  async function run(): Promise<void> {
+  async function run(): Promise<{ refreshesWorker: boolean }> {
     const startedAtMs = clock.now();
     logger.info({}, 'Started.');
     const outcome = await settle();
     if (isStopped) {
       await progress.discard();
       logger.info({ durationMs: clock.now() - startedAtMs }, 'Stopped by the platform; nothing is posted.');
-      return;
+      return { refreshesWorker: context.refreshWorker };
     }
     // A JobError's words are for who sent the job and may quote its input, so the log gets its code alone (below).
     if ('thrown' in outcome && !isDeliberate(outcome.thrown)) logFailure(logger, outcome.thrown);
-    const result = encodeResult(outcome, { workerId, maxBytes: context.maxResultBytes(job.id) });
+    const result = encodeResult(outcome, {
+      workerId,
+      maxBytes: context.maxResultBytes(job.id),
+      refreshWorker: context.refreshWorker,
+    });
     await progress.flush();
     const isDelivered = await deliverResult(api, job.id, result.body, {
       as: isStream ? 'stream-result' : 'result',
@@ -153,6 +162,7 @@ export function startJobRun<Input, Output>(
     const fields = { durationMs: clock.now() - startedAtMs, sizeBytes: result.body.byteLength };
     if (isDelivered && result.errorCode) logger.warn({ ...fields, code: result.errorCode }, 'Failed.');
     else if (isDelivered) logger.info(fields, 'Finished.');
+    return { refreshesWorker: result.refreshesWorker };
   }
 
   if (startExpired) expire();

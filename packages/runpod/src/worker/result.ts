@@ -11,37 +11,49 @@ export function platformResultLimitBytes(jobId: string): number {
   return jobId.startsWith('sync-') ? MAX_RUNSYNC_BYTES : MAX_RUN_BYTES;
 }
 
-/** The body to post, and the code of the error in it when the job failed. */
+/** What a result is made of besides the handler's outcome. */
+export interface ResultOptions {
+  workerId: string;
+  maxBytes: number;
+  /** Asks the platform for a new worker after this job, whatever its outcome. */
+  refreshWorker: boolean;
+}
+
+/** The body to post, and what it says. */
 export interface EncodedResult {
   body: Uint8Array;
+  /** The code of the error in it when the job failed. */
   errorCode: string | undefined;
+  /** Whether it asks the platform for a new worker in place of this one. */
+  refreshesWorker: boolean;
 }
 
 /**
- * Encodes `{output}` or `{error}`. A returned object's own `error` key fails the job, as with RunPod's Python SDK. What
- * cannot be posted (not JSON, too large) becomes a failure that says so.
+ * Encodes `{output}` or `{error}`, with `stopPod` when the worker is to be refreshed. As with RunPod's Python SDK, a
+ * returned object's own `error` key fails the job, and its `refresh_worker` key, which is taken out, refreshes the worker.
+ * What cannot be posted (not JSON, too large) becomes a failure that says so.
  */
-export function encodeResult(
-  outcome: Outcome,
-  options: { workerId: string; maxBytes: number },
-): EncodedResult {
-  if ('thrown' in outcome) return encodeError(outcome.thrown, options.workerId);
+export function encodeResult(outcome: Outcome, options: ResultOptions): EncodedResult {
+  if ('thrown' in outcome) return encodeError(outcome.thrown, options, options.refreshWorker);
+  let { refreshWorker: refreshesWorker } = options;
   let body: Uint8Array;
   let errorCode: string | undefined;
   try {
-    const { output, error } = splitOutput(outcome.output);
+    const { output, error, isRefreshAsked } = splitOutput(outcome.output);
+    refreshesWorker ||= isRefreshAsked;
     if (error !== undefined) errorCode = 'handler_failed';
     const fields = error === undefined ? { output } : { error: errorText(error, options.workerId), output };
-    body = Buffer.from(JSON.stringify(fields));
+    body = Buffer.from(JSON.stringify({ ...fields, ...stopPod(refreshesWorker) }));
   } catch (cause) {
     const message = `The handler's output cannot be written as JSON: ${describeError(cause)}.`;
-    return encodeError(new RunpodError('output_not_serializable', message, { cause }), options.workerId);
+    const error = new RunpodError('output_not_serializable', message, { cause });
+    return encodeError(error, options, refreshesWorker);
   }
   if (body.byteLength > options.maxBytes) {
     const message = `The job's result is ${body.byteLength} bytes, but may be ${options.maxBytes} at most: store large files elsewhere and return their addresses.`;
-    return encodeError(new RunpodError('output_too_large', message), options.workerId);
+    return encodeError(new RunpodError('output_too_large', message), options, refreshesWorker);
   }
-  return { body, errorCode };
+  return { body, errorCode, refreshesWorker };
 }
 
 /** The code under which `thrown` is posted. */
@@ -49,11 +61,14 @@ function errorCodeOf(thrown: unknown): string {
   return thrown instanceof JobError || thrown instanceof RunpodError ? thrown.code : 'handler_failed';
 }
 
-function encodeError(thrown: unknown, workerId: string): EncodedResult {
-  return {
-    body: Buffer.from(JSON.stringify({ error: errorText(thrown, workerId) })),
-    errorCode: errorCodeOf(thrown),
-  };
+function encodeError(thrown: unknown, { workerId }: ResultOptions, refreshesWorker: boolean): EncodedResult {
+  const fields = { error: errorText(thrown, workerId), ...stopPod(refreshesWorker) };
+  return { body: Buffer.from(JSON.stringify(fields)), errorCode: errorCodeOf(thrown), refreshesWorker };
+}
+
+/** The platform's own key for "replace this worker". */
+function stopPod(refreshesWorker: boolean): { stopPod?: true } {
+  return refreshesWorker ? { stopPod: true } : {};
 }
 
 /** The platform takes an error only as a string: an object ends as COMPLETED without output (runpod-python #299). */
@@ -73,10 +88,25 @@ function messageOf(thrown: unknown): string {
   return typeof thrown === 'object' ? JSON.stringify(thrown) : String(thrown);
 }
 
-function splitOutput(value: unknown): { output: unknown; error?: unknown } {
+interface SplitOutput {
+  output: unknown;
+  error?: unknown;
+  isRefreshAsked: boolean;
+}
+
+function splitOutput(value: unknown): SplitOutput {
   // A handler that returns nothing has still completed: the key stays, as null.
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return { output: value ?? null };
-  const { error, ...rest } = value as { error?: unknown };
-  if (error === undefined || error === null) return { output: value };
-  return { output: Object.keys(rest).length > 0 ? rest : undefined, error };
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return { output: value ?? null, isRefreshAsked: false };
+  }
+  const { refresh_worker: refresh, ...kept } = value as { refresh_worker?: unknown; error?: unknown };
+  const { error, ...rest } = kept;
+  const isRefreshAsked = Boolean(refresh);
+  const hasRest = Object.keys(rest).length > 0;
+  if (error !== undefined && error !== null) {
+    return { output: hasRest ? rest : undefined, error, isRefreshAsked };
+  }
+  // Without the key the value is passed on as it is, because it may have a toJSON of its own.
+  if (refresh === undefined) return { output: value, isRefreshAsked };
+  return { output: hasRest ? kept : undefined, isRefreshAsked };
 }

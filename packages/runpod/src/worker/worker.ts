@@ -18,6 +18,11 @@ export interface WorkerOptions<Input, Output> {
   handler: Handler<Input, Output> | StreamingHandler<Input, Output>;
   /** Puts all chunks of a streaming handler into the final output too; default false: that is `[]`. */
   aggregate?: boolean | undefined;
+  /**
+   * Every job gets a new worker: its result asks the platform for one, and this one ends; default false. A handler asks
+   * for the same, once, by a `refresh_worker: true` in the object that it returns.
+   */
+  refreshWorker?: boolean | undefined;
   /** Silent by default; see `createPlatformLogger`. */
   logger?: Logger | undefined;
   /** Largest result body in bytes; default: the platform's 10 MB, 20 MB for /runsync jobs. */
@@ -35,7 +40,7 @@ export interface WorkerOptions<Input, Output> {
 
 /** A running worker. It installs no signal handlers: its program decides what SIGTERM means. */
 export interface Worker {
-  /** Resolves when the worker has ended by `shutdown`; rejects only on a defect in this package. */
+  /** Resolves when the worker has ended, by `shutdown` or for a refresh; rejects only on a defect in this package. */
   readonly stopped: Promise<void>;
   /**
    * Takes no more jobs, lets the running one finish for `deadlineMs` (default 20 000), then aborts it and posts a
@@ -68,6 +73,7 @@ export function startWorker<Input = unknown, Output = unknown>(
     api,
     handler: options.handler,
     aggregate: options.aggregate ?? false,
+    refreshWorker: options.refreshWorker ?? false,
     workerId: settings.workerId,
     maxResultBytes: (jobId) => options.maxResultBytes ?? platformResultLimitBytes(jobId),
     progressIntervalMs: options.progressIntervalMs ?? 500,
@@ -93,9 +99,12 @@ export function startWorker<Input = unknown, Output = unknown>(
     );
     runs.set(job.id, run);
     heartbeat.setJobs([...runs.keys()]);
-    void run.done.then(() => {
+    void run.done.then(({ refreshesWorker }) => {
       runs.delete(job.id);
       heartbeat.setJobs([...runs.keys()]);
+      if (!refreshesWorker) return;
+      logger.info({ requestId: job.id }, 'This job refreshes the worker: no more jobs are taken.');
+      draining.abort();
     });
     return reply;
   }
