@@ -5,7 +5,8 @@
  *
  * Of a request: `aborted` (the caller's signal), `timeout`, `network` (no reply), `bad_request` (other 4xx),
  * `unauthorized` (401, 403), `not_found` (404), `rate_limited` (429), `server_error` (5xx),
- * `unexpected_response` (a 2xx whose body is not what the API promises).
+ * `unexpected_response` (a 2xx whose body is not what the API promises), `job_failed` (a stream whose job ended
+ * FAILED, CANCELLED or TIMED_OUT).
  *
  * Of a worker: `settings_invalid` (its environment), and the reasons that a job's signal carries:
  * `job_stopped` (the platform withdrew the job) and `worker_shutdown` (the drain's deadline passed).
@@ -26,6 +27,7 @@ export type RunpodErrorCode =
   | 'rate_limited'
   | 'server_error'
   | 'unexpected_response'
+  | 'job_failed'
   | 'settings_invalid'
   | 'job_stopped'
   | 'worker_shutdown'

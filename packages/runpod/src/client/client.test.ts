@@ -5,7 +5,13 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { createRunpodClient, parseJobError, type RunpodClientOptions, RunpodError } from './index.ts';
+import {
+  createRunpodClient,
+  parseJobError,
+  type RunpodClient,
+  type RunpodClientOptions,
+  RunpodError,
+} from './index.ts';
 import { readEnvelope, readHealth } from './response.ts';
 
 const closers: (() => void)[] = [];
@@ -55,16 +61,26 @@ describe('calls', () => {
     const { client, requests } = await setUp([queued]);
     await client.run(
       { prompt: 'p' },
-      { webhook: 'https://x.test/h', policy: { executionTimeout: 5_000, ttl: undefined } },
+      {
+        webhook: 'https://x.test/h',
+        policy: { executionTimeout: 5_000, ttl: undefined },
+        s3Config: { accessId: 'a', accessSecret: 's', bucketName: 'b', endpointUrl: 'https://s3.test' },
+      },
     );
     await client.runSync({ prompt: 'p' }, { waitMs: 1_000 });
     await client.status('a/b');
+    await client.statusSync('a/b');
+    await client.statusSync('a', { waitMs: 1_000 });
+    await client.retry('a/b');
     await client.cancel('a-e1');
     await client.health();
     expect(requests.map(({ line }) => line)).toEqual([
       'POST /v2/ep/run',
       'POST /v2/ep/runsync?wait=1000',
       'GET /v2/ep/status/a%2Fb',
+      'GET /v2/ep/status-sync/a%2Fb',
+      'GET /v2/ep/status-sync/a?wait=1000',
+      'POST /v2/ep/retry/a%2Fb',
       'POST /v2/ep/cancel/a-e1',
       'GET /v2/ep/health',
     ]);
@@ -72,6 +88,7 @@ describe('calls', () => {
       input: { prompt: 'p' },
       webhook: 'https://x.test/h',
       policy: { executionTimeout: 5_000 },
+      s3Config: { accessId: 'a', accessSecret: 's', bucketName: 'b', endpointUrl: 'https://s3.test' },
     });
     expect(JSON.parse(requests[1]?.body ?? '')).toEqual({ input: { prompt: 'p' } });
     for (const { headers } of requests) expect(headers.authorization).toBe('Bearer rpa_KEY');
@@ -159,6 +176,100 @@ describe('run', () => {
     expect(await client.run({})).toMatchObject({ id: 'a-e1' });
     expect(warn).toHaveBeenCalled();
   });
+});
+
+describe('what must not be done twice', () => {
+  const calls: [string, (client: RunpodClient) => Promise<unknown>, unknown][] = [
+    ['retry', (client) => client.retry('a-e1'), { id: 'a-e1', status: 'IN_QUEUE' }],
+    ['purgeQueue', (client) => client.purgeQueue(), { removed: 2, status: 'completed' }],
+    [
+      'a poll of stream',
+      (client) => client.stream('a-e1').next(),
+      { status: 'IN_PROGRESS', stream: [{ output: 1 }] },
+    ],
+  ];
+
+  test.each(calls)('%s is repeated after 429 only', async (_, call, body) => {
+    const reply = json(200, body);
+    const { client, requests } = await setUp([json(429, {}), reply]);
+    await call(client);
+    expect(requests).toHaveLength(2);
+    for (const failure of [cut, json(503, {})]) {
+      const lost = await setUp([failure, reply]);
+      await expect(call(lost.client)).rejects.toMatchObject({ retryable: true });
+      expect(lost.requests).toHaveLength(1);
+    }
+  });
+});
+
+describe('stream', () => {
+  const poll = (status: string, ...outputs: unknown[]) =>
+    json(200, { status, stream: outputs.map((output) => ({ output })) });
+  const completed = json(200, { id: 'a', status: 'COMPLETED' });
+
+  async function collect(client: RunpodClient, signal?: AbortSignal): Promise<unknown[]> {
+    const chunks = [];
+    for await (const chunk of client.stream('a', { pollIntervalMs: 1, signal })) chunks.push(chunk);
+    return chunks;
+  }
+
+  test('polls until a poll after the end brings nothing more', async () => {
+    const { client, requests } = await setUp([
+      poll('IN_QUEUE'),
+      poll('IN_PROGRESS', 1, 2),
+      poll('COMPLETED', 3),
+      poll('COMPLETED', 4),
+      poll('COMPLETED'),
+      completed,
+    ]);
+    expect(await collect(client)).toEqual([1, 2, 3, 4]);
+    expect(requests.map(({ line }) => line)).toEqual([
+      ...Array.from({ length: 5 }, () => 'GET /v2/ep/stream/a'),
+      'GET /v2/ep/status/a',
+    ]);
+  });
+
+  test('reads the bare array of the documentation, and asks for the status itself', async () => {
+    const { client } = await setUp([
+      json(200, [{ output: 1, metrics: {} }]),
+      json(200, { id: 'a', status: 'IN_PROGRESS' }),
+      json(200, [{ output: 2 }]),
+      completed,
+      json(200, []),
+      completed,
+    ]);
+    expect(await collect(client)).toEqual([1, 2]);
+  });
+
+  test('ends at once when its reader leaves, and with aborted when its caller aborts', async () => {
+    const { client, requests } = await setUp([poll('IN_PROGRESS', 1)]);
+    for await (const chunk of client.stream('a')) {
+      expect(chunk).toBe(1);
+      break;
+    }
+    expect(requests).toHaveLength(1);
+    const abort = new AbortController();
+    const chunks = client.stream('a', { pollIntervalMs: 1e9, signal: abort.signal });
+    await chunks.next();
+    const next = chunks.next();
+    abort.abort();
+    await expect(next).rejects.toMatchObject({ code: 'aborted' });
+    expect(requests).toHaveLength(2);
+  });
+
+  test.each([
+    ['no status', { stream: [] }],
+    ['a stream that is no array', { status: 'IN_PROGRESS', stream: 'text' }],
+    ['an entry without output', { status: 'IN_PROGRESS', stream: [{ output: 1 }, {}] }],
+  ])('that brings %s throws unexpected_response', async (_, body) => {
+    const { client } = await setUp([json(200, body)]);
+    await expect(collect(client)).rejects.toMatchObject({ code: 'unexpected_response' });
+  });
+});
+
+test('a reply to purgeQueue without a count throws unexpected_response', async () => {
+  const { client } = await setUp([json(200, { status: 'completed' })]);
+  await expect(client.purgeQueue()).rejects.toMatchObject({ code: 'unexpected_response' });
 });
 
 describe('reading replies', () => {

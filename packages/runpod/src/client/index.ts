@@ -17,5 +17,8 @@ export {
   type RunpodClient,
   type RunpodClientOptions,
   type RunSyncOptions,
+  type S3Config,
+  type StatusSyncOptions,
+  type StreamOptions,
 } from './client.ts';
 export { type JobFailure, parseJobError } from './response.ts';

@@ -58,6 +58,48 @@ export function readHealth(body: unknown): EndpointHealth {
   };
 }
 
+/** What has come since the last poll of a stream; no status in a reply that is a bare array. */
+interface StreamReply<Chunk> {
+  status: JobStatus | undefined;
+  chunks: Chunk[];
+}
+
+/**
+ * Reads `{status, stream: [{output}]}` as RunPod's SDKs expect it, or the bare array that its documentation shows.
+ *
+ * @throws RunpodError `unexpected_response` for anything else, also an entry without output: a chunk may not be lost quietly
+ */
+export function readStream<Chunk>(body: unknown): StreamReply<Chunk> {
+  const fields = asRecord(body);
+  const status = STATUS_BY_WIRE_NAME[String(fields['status'])];
+  const entries: unknown = Array.isArray(body) ? body : (fields['stream'] ?? []);
+  if (!Array.isArray(entries) || (!Array.isArray(body) && status === undefined)) {
+    throw new RunpodError(
+      'unexpected_response',
+      `RunPod's stream reply should hold a status and an array of chunks, but has status ${JSON.stringify(fields['status'])} and ${Array.isArray(entries) ? 'an array' : typeof entries}.`,
+    );
+  }
+  const chunks = entries.map((entry: unknown, index) => {
+    const { output } = asRecord(entry);
+    if (output !== undefined) return output as Chunk;
+    throw new RunpodError(
+      'unexpected_response',
+      `Entry ${index} of RunPod's stream reply should have an output, but has none.`,
+    );
+  });
+  return { status, chunks };
+}
+
+/** @throws RunpodError `unexpected_response` when the reply to /purge-queue has no count */
+export function readRemovedCount(body: unknown): number {
+  const { removed } = asRecord(body);
+  if (typeof removed === 'number') return removed;
+  throw new RunpodError(
+    'unexpected_response',
+    `RunPod's reply to /purge-queue should hold the number removed, but has ${JSON.stringify(removed)}.`,
+  );
+}
+
 /** What a failed job says about itself. */
 export interface JobFailure {
   /** The stable code inside the error; `unknown` when the worker gave none. */

@@ -55,6 +55,9 @@ describe('refusals', () => {
     expect(other.status).toBe(404);
     expect((await call(local, 'GET', '/status/none')).status).toBe(404);
     expect((await call(local, 'POST', '/cancel/none')).status).toBe(404);
+    expect((await call(local, 'POST', '/retry/none')).status).toBe(404);
+    expect((await call(local, 'GET', '/status-sync/none')).status).toBe(404);
+    expect((await call(local, 'GET', '/stream/none')).status).toBe(404);
     expect((await call(local, 'GET', '/dance')).status).toBe(404);
     expect((await call(local, 'GET', '/run')).status).toBe(404);
   });
@@ -82,8 +85,8 @@ describe('refusals', () => {
 
   test('what RunPod has and this has not is 501', async () => {
     const local = await setUp();
-    expect((await call(local, 'POST', '/retry/a')).status).toBe(501);
-    expect((await call(local, 'POST', '/job-stream/w/a')).status).toBe(501);
+    expect((await call(local, 'GET', '/requests')).status).toBe(501);
+    expect((await call(local, 'POST', '/batch')).status).toBe(501);
   });
 
   test('a port that is taken is named', async () => {
@@ -104,6 +107,37 @@ describe('runsync', () => {
     const { body } = await waiting;
     expect(body).toEqual({ id: expect.stringMatching(/^sync-.+-e1$/), status: 'IN_QUEUE' });
     expect((await call(local, 'GET', `/status/${body.id}`)).body.status).toBe('IN_QUEUE');
+  });
+});
+
+describe('status-sync', () => {
+  test('answers as soon as the job ends', async () => {
+    const local = await setUp();
+    const id = await submit(local);
+    const waiting = call(local, 'GET', `/status-sync/${id}`);
+    await call(local, 'GET', '/job-take/w1');
+    await call(local, 'POST', `/job-done/w1/${id}`, { output: 'o' });
+    expect((await waiting).body).toMatchObject({ id, status: 'COMPLETED', output: 'o', workerId: 'w1' });
+  });
+
+  test('answers with the state of the moment when its wait ends first', async () => {
+    const clock = createManualClock();
+    const local = await setUp({ clock });
+    const id = await submit(local);
+    const waiting = call(local, 'GET', `/status-sync/${id}?wait=1000`);
+    // The clock moves once the call is held: a reply before that could only be a refusal.
+    const reply = eventually(async () => {
+      clock.advance(1_000);
+      return Promise.race([waiting, new Promise<never>((_, reject) => setTimeout(reject, 20))]);
+    });
+    expect(await reply).toEqual({ status: 200, body: { id, status: 'IN_QUEUE' } });
+  });
+
+  test.each(['999', '90001', 'long'])('with a wait of %s is 400', async (wait) => {
+    const local = await setUp();
+    const refused = await call(local, 'GET', `/status-sync/${await submit(local)}?wait=${wait}`);
+    expect(refused.status).toBe(400);
+    expect(refused.body.error).toContain('wait should be 1000 to 90000 ms');
   });
 });
 

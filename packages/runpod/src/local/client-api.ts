@@ -1,4 +1,4 @@
-/** The endpoint API of the local RunPod: run, runsync, status, cancel, health. */
+/** The endpoint API of the local RunPod: jobs submitted, watched, streamed, withdrawn and queued again, and health. */
 import { randomUUID } from 'node:crypto';
 import type { EndpointHealth, JobPolicy } from '../job-status.ts';
 import { isTerminalStatus } from '../job-status.ts';
@@ -6,7 +6,7 @@ import { MAX_RUN_BYTES, MAX_RUNSYNC_BYTES } from '../payload-limits.ts';
 import { envelopeOf } from './envelope.ts';
 import type { HeldPolls } from './held-polls.ts';
 import { type Exchange, RefusedRequest } from './http-server.ts';
-import type { JobQueue, QueuedJob, Submission } from './job-queue.ts';
+import { isRetryable, type JobQueue, type QueuedJob, type Submission } from './job-queue.ts';
 
 /** What the routes work on. */
 export interface ClientApiContext {
@@ -16,7 +16,10 @@ export interface ClientApiContext {
   health(): EndpointHealth;
 }
 
-const WAIT_BOUNDS_MS = { min: 1_000, max: 300_000 };
+const WAIT_BOUNDS_MS = {
+  runsync: { min: 1_000, max: 300_000 },
+  'status-sync': { min: 1_000, max: 90_000 },
+};
 const DEFAULT_WAIT_MS = 90_000;
 const DAY_MS = 86_400_000;
 /** RunPod's bounds of the policy's times. */
@@ -26,7 +29,7 @@ const POLICY_BOUNDS_MS = {
 };
 
 /** Operations that RunPod has and this does not have yet. */
-const NOT_YET = new Set(['stream', 'status-sync', 'retry', 'purge-queue', 'requests', 'batch']);
+const NOT_YET = new Set(['requests', 'batch']);
 
 /**
  * Answers `operation` (the path after the endpoint's id).
@@ -48,7 +51,31 @@ export async function handleClientCall(
       await runSync(context, exchange);
       return true;
     case 'GET status/id':
-      await exchange.reply(200, envelopeOf(findJob(context, jobId)));
+      await status(context, exchange, findJob(context, jobId));
+      return true;
+    case 'GET status-sync/id': {
+      const job = findJob(context, jobId);
+      await holdUntilEnded(context, exchange, job, readWait(exchange, 'status-sync'));
+      await exchange.reply(200, envelopeOf(job));
+      return true;
+    }
+    case 'GET stream/id':
+      await stream(context, exchange, findJob(context, jobId));
+      return true;
+    case 'POST retry/id': {
+      const job = findJob(context, jobId);
+      if (!isRetryable(job)) {
+        throw new RefusedRequest(
+          400,
+          `A job that is retried should be FAILED or TIMED_OUT, but is ${job.status}.`,
+        );
+      }
+      context.queue.retry(job.id);
+      await exchange.reply(200, { id: job.id, status: 'IN_QUEUE' });
+      return true;
+    }
+    case 'POST purge-queue':
+      await exchange.reply(200, { removed: context.queue.purge(), status: 'completed' });
       return true;
     case 'POST cancel/id': {
       const job = findJob(context, jobId);
@@ -71,17 +98,42 @@ async function run(context: ClientApiContext, exchange: Exchange): Promise<void>
 }
 
 async function runSync(context: ClientApiContext, exchange: Exchange): Promise<void> {
-  const waitMs = readWait(exchange);
+  const waitMs = readWait(exchange, 'runsync');
   const submission = await readSubmission(exchange, MAX_RUNSYNC_BYTES);
   const job = context.queue.submit({ ...submission, id: `sync-${randomUUID()}-e1`, kind: 'runsync' });
-  await context.endings.hold(() => (isTerminalStatus(job.status) ? true : undefined), {
-    holdMs: waitMs,
-    signal: exchange.callerGone,
-  });
+  await holdUntilEnded(context, exchange, job, waitMs);
   await exchange.reply(
     200,
     isTerminalStatus(job.status) ? envelopeOf(job) : { id: job.id, status: job.status },
   );
+}
+
+async function status(context: ClientApiContext, exchange: Exchange, job: QueuedJob): Promise<void> {
+  const ttl = exchange.query.get('ttl');
+  if (ttl !== null) {
+    const ttlMs = readMilliseconds('ttl', Number(ttl), { min: 1, max: 7 * DAY_MS });
+    context.queue.shortenRetention(job.id, ttlMs);
+  }
+  await exchange.reply(200, envelopeOf(job));
+}
+
+/** Each chunk goes to one reply: RunPod's SDKs keep no place in the stream. */
+async function stream(context: ClientApiContext, exchange: Exchange, job: QueuedJob): Promise<void> {
+  const { chunks, giveBack } = context.queue.takeChunks(job.id);
+  const hasArrived = await exchange.reply(200, { status: job.status, stream: chunks });
+  if (!hasArrived) giveBack();
+}
+
+async function holdUntilEnded(
+  context: ClientApiContext,
+  exchange: Exchange,
+  job: QueuedJob,
+  waitMs: number,
+): Promise<void> {
+  await context.endings.hold(() => (isTerminalStatus(job.status) ? true : undefined), {
+    holdMs: waitMs,
+    signal: exchange.callerGone,
+  });
 }
 
 function findJob(context: ClientApiContext, jobId: string | undefined): QueuedJob {
@@ -90,10 +142,10 @@ function findJob(context: ClientApiContext, jobId: string | undefined): QueuedJo
   return job;
 }
 
-function readWait(exchange: Exchange): number {
+function readWait(exchange: Exchange, operation: keyof typeof WAIT_BOUNDS_MS): number {
   const text = exchange.query.get('wait');
   if (text === null) return DEFAULT_WAIT_MS;
-  return readMilliseconds('wait', Number(text), WAIT_BOUNDS_MS);
+  return readMilliseconds('wait', Number(text), WAIT_BOUNDS_MS[operation]);
 }
 
 async function readSubmission(

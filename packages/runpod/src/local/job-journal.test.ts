@@ -76,3 +76,35 @@ test('a job that is still queued when RunPod ends is done by the next one under 
   }
   expect(unendedIds()).toEqual([]);
 });
+
+test('a job that was queued again after its failure is there for the next RunPod', async () => {
+  const local = await startLocalRunpod({ endpointId: 'ep', apiKey: API_KEY, journalFile });
+  try {
+    const call = (path: string, body?: object) =>
+      fetch(`${local.baseUrl}/ep${path}`, {
+        method: body ? 'POST' : 'GET',
+        headers: { authorization: API_KEY },
+        ...(body ? { body: JSON.stringify(body) } : {}),
+      });
+    const client = createRunpodClient({ baseUrl: local.baseUrl, endpointId: 'ep', apiKey: API_KEY });
+    const { id } = await client.run({ word: 'again' }, { policy: { ttl: 60_000 } });
+    await call('/job-take/w1');
+    await call(`/job-done/w1/${id}`, { error: 'no luck' });
+    await client.retry(id);
+    await local.close();
+    const journal = openJobJournal(journalFile);
+    journal.close();
+    expect(journal.unended).toEqual([
+      {
+        id,
+        kind: 'run',
+        input: { word: 'again' },
+        policy: { executionTimeout: 600_000, ttl: 60_000 },
+        extras: {},
+        submittedAtMs: expect.any(Number),
+      },
+    ]);
+  } finally {
+    await local.close();
+  }
+});

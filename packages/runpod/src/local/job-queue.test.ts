@@ -158,7 +158,8 @@ test('in any order of events every job is queued, held by one worker, or ended o
       workerId,
       jobId,
     }),
-    fc.record({ kind: fc.constant('cancel' as const), jobId }),
+    fc.record({ kind: fc.constantFrom('cancel' as const, 'retry' as const), jobId }),
+    fc.record({ kind: fc.constant('purge' as const) }),
     fc.record({ kind: fc.constant('pass' as const), durationMs: fc.constantFrom(TICK_MS, 750, 1_500) }),
   );
   fc.assert(
@@ -167,6 +168,7 @@ test('in any order of events every job is queued, held by one worker, or ended o
       const submitted = new Map<string, QueuedJob>();
       /** Worker → job, by what the queue gave out: the only posts that may count. */
       const finished = new Map<string, unknown>();
+      const retries: string[] = [];
       for (const step of events) {
         const before = new Map([...submitted].map(([id, job]) => [id, { ...job }]));
         if (step.kind === 'submit' && submitted.size < 4) {
@@ -195,6 +197,18 @@ test('in any order of events every job is queued, held by one worker, or ended o
           }
         } else if (step.kind === 'cancel') {
           queue.cancel(step.jobId);
+        } else if (step.kind === 'retry') {
+          const status = before.get(step.jobId)?.status ?? '';
+          const isRetried = queue.retry(step.jobId);
+          expect(isRetried).toBe(['FAILED', 'TIMED_OUT'].includes(status));
+          if (isRetried) {
+            retries.push(step.jobId);
+            before.delete(step.jobId);
+          }
+        } else if (step.kind === 'purge') {
+          const queued = [...before.values()].filter(({ status }) => status === 'IN_QUEUE');
+          expect(queue.purge()).toBe(queued.length);
+          expect(queue.counts().inQueue).toBe(0);
         } else if (step.kind === 'pass') {
           pass(step.durationMs);
         }
@@ -211,7 +225,9 @@ test('in any order of events every job is queued, held by one worker, or ended o
         for (const job of jobs) {
           expect(job.delivery !== undefined).toBe(job.status === 'IN_PROGRESS');
           expect(job.deliveryCount).toBeLessThanOrEqual(MAX_DELIVERIES);
-          expect(ended.filter(({ id }) => id === job.id)).toHaveLength(isTerminalStatus(job.status) ? 1 : 0);
+          const endings =
+            retries.filter((id) => id === job.id).length + (isTerminalStatus(job.status) ? 1 : 0);
+          expect(ended.filter(({ id }) => id === job.id)).toHaveLength(endings);
           if (job.status === 'COMPLETED') expect(job.output).toBe(finished.get(job.id));
           const earlier = before.get(job.id);
           if (earlier && isTerminalStatus(earlier.status)) expect({ ...job }).toEqual(earlier);

@@ -13,7 +13,10 @@ export interface QueuedJob {
   readonly extras: Readonly<Record<string, unknown>>;
   readonly executionTimeoutMs: number;
   readonly ttlMs: number;
-  readonly submittedAtMs: number;
+  /** How long it is kept when it has ended. */
+  retentionMs: number;
+  /** A retry begins anew. */
+  submittedAtMs: number;
   status: JobStatus;
   /** While IN_PROGRESS: who has the job, and when that worker last named it. */
   delivery: { workerId: string; seenAtMs: number } | undefined;
@@ -24,6 +27,15 @@ export interface QueuedJob {
   workerId: string | undefined;
   output: unknown;
   error: string | undefined;
+  /** What its worker has streamed and no client has fetched, oldest first; a new delivery begins a new array. */
+  chunks: unknown[];
+}
+
+/** Chunks on their way to a client. */
+interface TakenChunks {
+  chunks: unknown[];
+  /** They did not arrive: the next fetch begins with them. */
+  giveBack(): void;
 }
 
 /** What a client submits. */
@@ -36,6 +48,24 @@ export interface Submission {
   extras?: Record<string, unknown> | undefined;
   /** When it was submitted, for a job of an earlier process; default now. */
   submittedAtMs?: number | undefined;
+}
+
+/** RunPod queues no other job again. */
+export function isRetryable(job: QueuedJob): boolean {
+  return job.status === 'FAILED' || job.status === 'TIMED_OUT';
+}
+
+/** The job as it was submitted, for a journal. */
+export function submissionOf(job: QueuedJob): Submission {
+  const { id, kind, input, webhook, extras } = job;
+  return {
+    id,
+    kind,
+    input,
+    webhook,
+    extras,
+    policy: { executionTimeout: job.executionTimeoutMs, ttl: job.ttlMs },
+  };
 }
 
 /** What a worker posts at the end. */
@@ -93,9 +123,23 @@ export interface JobQueue {
   /** @returns false when the worker does not have the job (any more): ignored */
   progress(workerId: string, jobId: string, output: unknown): boolean;
   /** @returns false when the worker does not have the job (any more): ignored */
+  stream(workerId: string, jobId: string, chunk: unknown): boolean;
+  /** What has been streamed since the last call. */
+  takeChunks(jobId: string): TakenChunks;
+  /** @returns false when the worker does not have the job (any more): ignored */
   finish(workerId: string, jobId: string, result: JobResult): boolean;
   /** Ends a queued or running job; nothing when it has ended. */
   cancel(jobId: string): QueuedJob | undefined;
+  /**
+   * Queues a job again that has FAILED or TIMED_OUT, with its deliveries, ttl and times begun anew.
+   *
+   * @returns false when it is in any other state
+   */
+  retry(jobId: string): boolean;
+  /** Ends every queued job as CANCELLED; says how many. */
+  purge(): number;
+  /** Keeps the job no longer than `retentionMs` after its end. */
+  shortenRetention(jobId: string, retentionMs: number): void;
   /** Applies what time alone does: lost heartbeats, time limits, ttl, retention. Called every tick. */
   expire(): void;
   hasDelivery(workerId: string): boolean;
@@ -137,11 +181,16 @@ export function createJobQueue(options: JobQueueOptions): JobQueue {
   }
 
   function requeue(job: QueuedJob): void {
+    clearDelivery(job);
+    returned.add(job);
+    options.onQueued();
+  }
+
+  function clearDelivery(job: QueuedJob): void {
     job.status = 'IN_QUEUE';
     job.delivery = undefined;
     job.output = undefined;
-    returned.add(job);
-    options.onQueued();
+    job.chunks = [];
   }
 
   function loseDelivery(job: QueuedJob, reason: string): void {
@@ -191,6 +240,7 @@ export function createJobQueue(options: JobQueueOptions): JobQueue {
         extras: extras ?? {},
         executionTimeoutMs: policy?.executionTimeout ?? options.executionTimeoutMs,
         ttlMs: policy?.ttl ?? options.ttlMs,
+        retentionMs: options.retentionMs[kind],
         submittedAtMs: submittedAtMs ?? clock.now(),
         status: 'IN_QUEUE',
         delivery: undefined,
@@ -200,6 +250,7 @@ export function createJobQueue(options: JobQueueOptions): JobQueue {
         workerId: undefined,
         output: undefined,
         error: undefined,
+        chunks: [],
       };
       jobs.set(id, job);
       live.add(job);
@@ -247,6 +298,18 @@ export function createJobQueue(options: JobQueueOptions): JobQueue {
       job.output = output;
       return true;
     },
+    stream(workerId, jobId, chunk) {
+      const job = findDelivery(workerId, jobId);
+      if (!job?.delivery) return false;
+      job.delivery.seenAtMs = clock.now();
+      job.chunks.push(chunk);
+      return true;
+    },
+    takeChunks(jobId) {
+      const source = jobs.get(jobId)?.chunks ?? [];
+      const chunks = source.splice(0);
+      return { chunks, giveBack: () => source.unshift(...chunks) };
+    },
     finish(workerId, jobId, result) {
       const job = findDelivery(workerId, jobId);
       if (!job) return false;
@@ -258,6 +321,34 @@ export function createJobQueue(options: JobQueueOptions): JobQueue {
       if (job && !isTerminalStatus(job.status)) endAndStop(job, 'CANCELLED', {});
       return job;
     },
+    retry(jobId) {
+      const job = jobs.get(jobId);
+      if (!job || !isRetryable(job)) return false;
+      clearDelivery(job);
+      ended.delete(job);
+      Object.assign(job, {
+        submittedAtMs: clock.now(),
+        deliveryCount: 0,
+        pickedUpAtMs: undefined,
+        endedAtMs: undefined,
+        workerId: undefined,
+        error: undefined,
+      } satisfies Partial<QueuedJob>);
+      live.add(job);
+      waiting.add(job);
+      totals.retried += 1;
+      options.onQueued();
+      return true;
+    },
+    purge() {
+      const queued = [...returned, ...waiting];
+      for (const job of queued) end(job, 'CANCELLED', {});
+      return queued.length;
+    },
+    shortenRetention(jobId, retentionMs) {
+      const job = jobs.get(jobId);
+      if (job) job.retentionMs = Math.min(job.retentionMs, retentionMs);
+    },
     expire() {
       const nowMs = clock.now();
       // When this process itself slept (a closed laptop), silence is no sign of a lost worker.
@@ -268,7 +359,7 @@ export function createJobQueue(options: JobQueueOptions): JobQueue {
         expireLive(job, nowMs);
       }
       for (const job of ended) {
-        if (nowMs - (job.endedAtMs ?? nowMs) >= options.retentionMs[job.kind]) forget(job);
+        if (nowMs - (job.endedAtMs ?? nowMs) >= job.retentionMs) forget(job);
       }
     },
     hasDelivery: (workerId) => [...live].some((job) => job.delivery?.workerId === workerId),

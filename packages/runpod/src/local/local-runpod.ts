@@ -9,7 +9,7 @@ import { envelopeOf } from './envelope.ts';
 import { createHeldPolls } from './held-polls.ts';
 import { type Exchange, RefusedRequest, startHttpServer } from './http-server.ts';
 import { noJournal, openJobJournal } from './job-journal.ts';
-import { createJobQueue, type JobQueue, type QueuedJob } from './job-queue.ts';
+import { createJobQueue, isRetryable, type JobQueue, type QueuedJob, submissionOf } from './job-queue.ts';
 import { platformEnvironment } from './platform-environment.ts';
 import { createWebhookSender } from './webhook.ts';
 import { handleWorkerCall, type WorkerApiContext } from './worker-api.ts';
@@ -146,6 +146,11 @@ export async function startLocalRunpod(options: LocalRunpodOptions): Promise<Loc
       const submittedAtMs = clock.now();
       journal.add({ ...submission, submittedAtMs });
       return queue.submit({ ...submission, submittedAtMs });
+    },
+    retry(jobId) {
+      const job = queue.find(jobId);
+      if (job && isRetryable(job)) journal.add({ ...submissionOf(job), submittedAtMs: clock.now() });
+      return queue.retry(jobId);
     },
   };
   const clientApi: ClientApiContext = { queue: journalingQueue, endings, health };

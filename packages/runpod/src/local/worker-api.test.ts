@@ -1,6 +1,7 @@
-/** The moments of the worker protocol that no client can time from outside: a reply that never leaves. */
+/** The moments of both protocols that no client can time from outside: a reply that never leaves. */
 import { expect, test } from 'vitest';
 import { silentLogger } from '../logger.ts';
+import { handleClientCall } from './client-api.ts';
 import { createHeldPolls } from './held-polls.ts';
 import type { Exchange } from './http-server.ts';
 import { createManualClock } from './index.ts';
@@ -75,4 +76,32 @@ test('an order to stop whose reply did not leave is given again, until the job i
   workers.orderStop('w1', 'a');
   queue.take('w1');
   expect(workers.takeStops('w1')).toBeUndefined();
+});
+
+test('chunks whose reply did not leave begin the next one, unless another worker has the job by then', async () => {
+  const { context, queue, workers } = setUp();
+  const clientApi = {
+    queue,
+    endings: createHeldPolls(context.clock),
+    health: () => ({
+      jobs: queue.counts(),
+      workers: { idle: 0, running: 0, initializing: 0, ready: 0, throttled: 0 },
+    }),
+  };
+  queue.submit({ id: 'a', kind: 'run', input: 1 });
+  queue.take('w1');
+  queue.stream('w1', 'a', { output: 1 });
+  queue.stream('w1', 'a', { output: 2 });
+  const exchange = brokenExchange('stream');
+  await handleClientCall(clientApi, exchange, 'stream', 'a');
+  expect(exchange.replies).toEqual([{ status: 'IN_PROGRESS', stream: [{ output: 1 }, { output: 2 }] }]);
+  queue.stream('w1', 'a', { output: 3 });
+  const taken = queue.takeChunks('a');
+  expect(taken.chunks).toEqual([{ output: 1 }, { output: 2 }, { output: 3 }]);
+  workers.forget('w1');
+  queue.loseWorker('w1');
+  taken.giveBack();
+  queue.take('w2');
+  queue.stream('w2', 'a', { output: 'new' });
+  expect(queue.takeChunks('a').chunks).toEqual([{ output: 'new' }]);
 });

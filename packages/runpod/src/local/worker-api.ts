@@ -1,7 +1,7 @@
-/** The platform's side of the worker protocol: job-take, job-done, job-stop, ping. */
+/** The platform's side of the worker protocol: job-take, job-done, job-stream, job-stop, ping. */
 import { type Clock, pause } from '../clock.ts';
 import type { Logger } from '../logger.ts';
-import { MAX_RUN_BYTES, MAX_RUNSYNC_BYTES } from '../payload-limits.ts';
+import { MAX_RUN_BYTES, MAX_RUNSYNC_BYTES, MAX_STREAM_CHUNK_BYTES } from '../payload-limits.ts';
 import { parseObject } from './client-api.ts';
 import type { HeldPolls } from './held-polls.ts';
 import { type Exchange, RefusedRequest } from './http-server.ts';
@@ -58,7 +58,9 @@ export async function handleWorkerCall(
       await finish(context, exchange, workerId, jobId);
       return true;
     case 'POST job-stream':
-      throw new RefusedRequest(501, 'The local RunPod has no streaming yet.');
+      if (jobId === undefined) return false;
+      await acceptChunk(context, exchange, workerId, jobId);
+      return true;
     case 'GET ping':
       ping(context, exchange, workerId);
       await exchange.reply(200, {});
@@ -150,6 +152,28 @@ async function finish(
       : queue.finish(workerId, jobId, readResult(body, jobId, logger));
   if (!isAccepted)
     logger.info({ requestId: jobId, workerId }, 'Ignored a post for a job that the worker does not have.');
+  await exchange.reply(200, { ignored: !isAccepted });
+}
+
+async function acceptChunk(
+  { queue, workers, logger }: WorkerApiContext,
+  exchange: Exchange,
+  workerId: string,
+  jobId: string,
+): Promise<void> {
+  workers.see(workerId);
+  const text = await exchange.readBody(MAX_STREAM_CHUNK_BYTES);
+  if (text === undefined) {
+    logger.warn({ requestId: jobId, workerId }, 'A chunk of a stream was too large and is lost.');
+    throw new RefusedRequest(400, `A chunk may be ${MAX_STREAM_CHUNK_BYTES} bytes at most.`);
+  }
+  const chunk = parseObject(text);
+  if (chunk?.['output'] === undefined) {
+    throw new RefusedRequest(400, 'The body should be a JSON object with an "output".');
+  }
+  const isAccepted = queue.stream(workerId, jobId, chunk);
+  if (!isAccepted)
+    logger.info({ requestId: jobId, workerId }, 'Ignored a chunk of a job that the worker does not have.');
   await exchange.reply(200, { ignored: !isAccepted });
 }
 
