@@ -85,7 +85,7 @@ function install(needs) {
 }
 
 /** npm stops when its cache cannot be written, as in containers whose home is read-only: then the cache is here. */
-function npmCache() {
+export function npmCache() {
   const usual = process.env.npm_config_cache ?? join(homedir(), '.npm');
   try {
     mkdirSync(usual, { recursive: true });

@@ -8,6 +8,7 @@ const commands = {
   generate: { needs: 'run', run: (args) => importProgram('dev/dist/generate.js', args) },
   test: { needs: 'all', run: (args) => runProgram('node_modules/vitest/vitest.mjs', ['run', ...args]) },
   check: { needs: 'all', run: (args) => runProgram('scripts/check.mjs', args) },
+  'build:functions': { needs: 'run', run: buildFunctionsFolder },
 };
 
 const [name, ...args] = process.argv.slice(2);
@@ -34,6 +35,12 @@ function endWithNpm() {
     process.kill(process.pid, 'SIGTERM');
   }, 500);
   timer.unref();
+}
+
+/** Makes the folder that firebase.json names. The module needs packages that were installed only just now. */
+async function buildFunctionsFolder() {
+  const { buildFunctions } = await import('./build-functions.mjs');
+  await buildFunctions(`${root}/dist/functions`);
 }
 
 /** Runs a built program in this process, so that signals reach it directly. */

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import {
   COLLECTIONS,
   type CompletedGeneration,
+  FUNCTIONS_CODEBASE,
   type JobRecord,
   type ProcessingGeneration,
   type RequestRecord,
@@ -34,6 +35,18 @@ describe('firebase.json', () => {
       expect(existsSync(`${root}${path}`)).toBe(true);
     // The build makes the folder itself; its source is what a clone has.
     expect(existsSync(`${root}${dirname(config.hosting.public)}/vite.config.ts`)).toBe(true);
+  });
+
+  test('deploys the folder that the build of the functions makes, under the contract’s codebase', () => {
+    const [functions, ...others] = config.functions;
+    expect(others).toEqual([]);
+    expect(functions).toMatchObject({
+      codebase: FUNCTIONS_CODEBASE,
+      source: 'dist/functions',
+      runtime: 'nodejs22',
+      predeploy: ['npm run build:functions'],
+    });
+    expect(readJson('package.json').scripts).toHaveProperty('build:functions');
   });
 
   test('pages are asked for again, and the files that carry a hash in their name are kept for ever', () => {
