@@ -8,8 +8,8 @@
  * `unexpected_response` (a 2xx whose body is not what the API promises), `job_failed` (a stream whose job ended
  * FAILED, CANCELLED or TIMED_OUT).
  *
- * Of a worker: `settings_invalid` (its environment), and the reasons that a job's signal carries:
- * `job_stopped` (the platform withdrew the job) and `worker_shutdown` (the drain's deadline passed).
+ * Of a worker: `settings_invalid` (its environment), `worker_unhealthy` (a fitness check failed), and the reasons that a
+ * job's signal carries: `job_stopped` (the platform withdrew the job) and `worker_shutdown` (the drain's deadline passed).
  *
  * Posted as a job's error: `worker_shutdown`, `invalid_job`, `handler_failed`, `output_too_large`,
  * `output_not_serializable`, `output_undelivered` (a stream's chunk did not arrive), besides the codes of a handler's
@@ -29,6 +29,7 @@ export type RunpodErrorCode =
   | 'unexpected_response'
   | 'job_failed'
   | 'settings_invalid'
+  | 'worker_unhealthy'
   | 'job_stopped'
   | 'worker_shutdown'
   | 'invalid_job'

@@ -20,6 +20,11 @@ export interface Heartbeat {
   close(): Promise<void>;
 }
 
+const PING_VERSION = `firepod-runpod/${SDK_VERSION}`;
+/** The worker is about to end: it does not wait long for a platform that does not answer. */
+const UNHEALTHY_TIMEOUT_MS = 2_000;
+const MAX_REASON_CHARACTERS = 256;
+
 /** Pings every `settings.pingIntervalMs`, however long a handler blocks the main thread; silent without a ping URL. */
 export function startHeartbeat(settings: WorkerSettings, logger: Logger, clock: Clock): Heartbeat {
   const { pingUrl } = settings;
@@ -31,13 +36,10 @@ export function startHeartbeat(settings: WorkerSettings, logger: Logger, clock: 
     return { setJobs: () => {}, close: async () => {} };
   }
   const data: HeartbeatThreadData = {
-    pingUrl: pingUrl.replaceAll('$RUNPOD_POD_ID', () => encodeURIComponent(settings.workerId)),
+    pingUrl: ofThisWorker(pingUrl, settings),
     intervalMs: settings.pingIntervalMs,
-    headers: {
-      'user-agent': userAgent(settings.userAgentSuffix),
-      ...(settings.apiKey === undefined ? {} : { authorization: settings.apiKey }),
-    },
-    version: `firepod-runpod/${SDK_VERSION}`,
+    headers: pingHeaders(settings),
+    version: PING_VERSION,
   };
   let jobIds: string[] = [];
   let isClosed = false;
@@ -75,5 +77,46 @@ export function startHeartbeat(settings: WorkerSettings, logger: Logger, clock: 
       cancelRestart?.();
       await thread.terminate();
     },
+  };
+}
+
+/** Tells the platform once that this worker is not fit and why; a ping that does not arrive is logged, nothing is thrown. */
+export async function pingUnhealthy(
+  settings: WorkerSettings,
+  unfitness: { check: string; reason: string },
+  options: { fetch: typeof fetch; clock: Clock; logger: Logger },
+): Promise<void> {
+  if (settings.pingUrl === undefined) return;
+  const url = ofThisWorker(settings.pingUrl, settings);
+  const query = new URLSearchParams({
+    status: 'unhealthy',
+    check: unfitness.check,
+    reason: unfitness.reason.slice(0, MAX_REASON_CHARACTERS),
+    runpod_version: PING_VERSION,
+  });
+  const cut = new AbortController();
+  const cancelTimeout = options.clock.after(UNHEALTHY_TIMEOUT_MS, () => cut.abort());
+  try {
+    const response = await options.fetch(`${url}${url.includes('?') ? '&' : '?'}${query}`, {
+      headers: pingHeaders(settings),
+      signal: cut.signal,
+    });
+    await response.arrayBuffer();
+    if (!response.ok) throw new Error(`the platform answered ${response.status}`);
+  } catch (error) {
+    options.logger.warn({}, `The platform could not be told of the failed check: ${describeError(error)}.`);
+  } finally {
+    cancelTimeout();
+  }
+}
+
+function ofThisWorker(template: string, settings: WorkerSettings): string {
+  return template.replaceAll('$RUNPOD_POD_ID', () => encodeURIComponent(settings.workerId));
+}
+
+function pingHeaders(settings: WorkerSettings): Record<string, string> {
+  return {
+    'user-agent': userAgent(settings.userAgentSuffix),
+    ...(settings.apiKey === undefined ? {} : { authorization: settings.apiKey }),
   };
 }

@@ -2,6 +2,7 @@
 export type { Clock } from '../clock.ts';
 export { RunpodError, type RunpodErrorCode } from '../errors.ts';
 export { type Logger, withFields } from '../logger.ts';
+export type { FitnessCheck } from './fitness.ts';
 export { type Handler, type Job, type JobContext, JobError, type StreamingHandler } from './job.ts';
 export { createPlatformLogger, type PlatformLoggerOptions } from './platform-logger.ts';
 export { type LogLevel, settingsFrom, type WorkerSettings } from './settings.ts';

@@ -2,7 +2,8 @@
 import { type Clock, pause, systemClock } from '../clock.ts';
 import { describeError, RunpodError } from '../errors.ts';
 import { type Logger, silentLogger } from '../logger.ts';
-import { startHeartbeat } from './heartbeat.ts';
+import { type FitnessCheck, findUnfitness } from './fitness.ts';
+import { type Heartbeat, pingUnhealthy, startHeartbeat } from './heartbeat.ts';
 import type { Handler, Job, StreamingHandler } from './job.ts';
 import { type JobRun, type JobRunContext, startJobRun } from './job-run.ts';
 import { holdLifeline } from './lifeline.ts';
@@ -23,6 +24,11 @@ export interface WorkerOptions<Input, Output> {
    * for the same, once, by a `refresh_worker: true` in the object that it returns.
    */
   refreshWorker?: boolean | undefined;
+  /**
+   * Run in this order before the first take and the first ping. When one fails, the platform is told that the worker is
+   * unhealthy, and `stopped` rejects with RunpodError `worker_unhealthy`: end the process with a status other than 0.
+   */
+  fitnessChecks?: readonly FitnessCheck[] | undefined;
   /** Silent by default; see `createPlatformLogger`. */
   logger?: Logger | undefined;
   /** Largest result body in bytes; default: the platform's 10 MB, 20 MB for /runsync jobs. */
@@ -40,7 +46,10 @@ export interface WorkerOptions<Input, Output> {
 
 /** A running worker. It installs no signal handlers: its program decides what SIGTERM means. */
 export interface Worker {
-  /** Resolves when the worker has ended, by `shutdown` or for a refresh; rejects only on a defect in this package. */
+  /**
+   * Resolves when the worker has ended, by `shutdown` or for a refresh; rejects when a fitness check failed
+   * (`worker_unhealthy`), else only on a defect in this package.
+   */
   readonly stopped: Promise<void>;
   /**
    * Takes no more jobs, lets the running one finish for `deadlineMs` (default 20 000), then aborts it and posts a
@@ -54,7 +63,7 @@ const CONCURRENCY = 1;
 const DEFAULT_SHUTDOWN_DEADLINE_MS = 20_000;
 const STOP_CHANNEL_FLOOR_MS = 1_000;
 
-/** Starts to take jobs at once. */
+/** Starts to take jobs at once, or when the fitness checks have passed. */
 export function startWorker<Input = unknown, Output = unknown>(
   options: WorkerOptions<Input, Output>,
 ): Worker {
@@ -63,11 +72,11 @@ export function startWorker<Input = unknown, Output = unknown>(
   const clock = options.clock ?? systemClock;
   const random = options.random ?? Math.random;
   const api = createPlatformApi(settings, options.fetch ?? fetch, clock);
-  const heartbeat = startHeartbeat(settings, logger, clock);
   const runs = new Map<string, JobRun>();
   const draining = new AbortController();
   const drained = new AbortController();
   let isExpired = false;
+  let heartbeat: Heartbeat | undefined;
 
   const runContext: JobRunContext<Input, Output> = {
     api,
@@ -98,10 +107,10 @@ export function startWorker<Input = unknown, Output = unknown>(
       isExpired,
     );
     runs.set(job.id, run);
-    heartbeat.setJobs([...runs.keys()]);
+    heartbeat?.setJobs([...runs.keys()]);
     void run.done.then(({ refreshesWorker }) => {
       runs.delete(job.id);
-      heartbeat.setJobs([...runs.keys()]);
+      heartbeat?.setJobs([...runs.keys()]);
       if (!refreshesWorker) return;
       logger.info({ requestId: job.id }, 'This job refreshes the worker: no more jobs are taken.');
       draining.abort();
@@ -150,21 +159,42 @@ export function startWorker<Input = unknown, Output = unknown>(
     if (delayMs > 0) await pause(clock, delayMs, signal);
   }
 
-  async function live(): Promise<void> {
+  async function checkFitness(): Promise<void> {
+    const signal = draining.signal;
+    const unfitness = await findUnfitness(options.fitnessChecks ?? [], { signal, clock, logger });
+    if (!unfitness) return;
+    const { check, reason, thrown } = unfitness;
+    await pingUnhealthy(settings, unfitness, { fetch: options.fetch ?? fetch, clock, logger });
+    const message = `The worker is not fit for jobs: fitness check "${check}" failed: ${reason}.`;
+    throw new RunpodError('worker_unhealthy', message, { cause: thrown });
+  }
+
+  async function serve(): Promise<void> {
+    if (draining.signal.aborted) return;
+    heartbeat = startHeartbeat(settings, logger, clock);
     const stops = takeStops();
-    const releaseLifeline = holdLifeline(settings.lifeline, logger, {
-      shutdown,
-      graceMs: runContext.abortGraceMs,
-    });
     logger.info({ workerId: settings.workerId, endpointId: settings.endpointId }, 'The worker takes jobs.');
     try {
       await takeJobs();
       while (runs.size > 0) await Promise.all([...runs.values()].map((run) => run.done));
     } finally {
       drained.abort();
-      releaseLifeline();
       await stops;
       await heartbeat.close();
+    }
+  }
+
+  async function live(): Promise<void> {
+    const releaseLifeline = holdLifeline(settings.lifeline, logger, {
+      shutdown,
+      graceMs: runContext.abortGraceMs,
+    });
+    try {
+      await checkFitness();
+      await serve();
+    } finally {
+      drained.abort();
+      releaseLifeline();
     }
     logger.info({ workerId: settings.workerId }, 'The worker has ended.');
   }
