@@ -34,9 +34,10 @@ export async function* streamChunks<Chunk>(source: ChunkSource): AsyncGenerator<
   const ended = await source.status();
   if (ended.status === 'COMPLETED') return;
   const failure = parseJobError(ended.error);
+  const reason = (failure.message || 'no error was given').replace(/\.$/, '');
   throw new RunpodError(
     'job_failed',
-    `Job ${ended.id} ended ${ended.status} while it was streamed: ${failure.message || 'no error was given'}.`,
+    `Job ${ended.id} ended ${ended.status} while it was streamed: ${reason}.`,
     { retryable: failure.retryable },
   );
 }

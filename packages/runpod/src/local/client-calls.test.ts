@@ -1,6 +1,8 @@
 /** The client against the local RunPod, with workers played by hand: retry, purge, streams, retention. */
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { createRunpodClient, type RunpodClient } from '../client/index.ts';
+import { createRunpodClient, parseJobError, type RunpodClient } from '../client/index.ts';
+import { JobError, startWorker } from '../worker/index.ts';
+import { settingsFrom } from '../worker/settings.ts';
 import { createManualClock, type LocalRunpodOptions, startLocalRunpod } from './index.ts';
 
 const closers: (() => unknown)[] = [];
@@ -188,6 +190,34 @@ describe('stream', () => {
     expect(local.workerEnvironment('w9')['RUNPOD_WEBHOOK_POST_STREAM']).toBe(
       `${local.baseUrl}/ep/job-stream/$RUNPOD_POD_ID/$ID?gpu=local`,
     );
+  });
+
+  test('carries what our worker yields, text beyond the limit in parts, and the error that it ends with', async () => {
+    const { local, client } = await setUp();
+    const long = 'é'.repeat(900_000);
+    const worker = startWorker({
+      settings: settingsFrom(local.workerEnvironment()),
+      async *handler() {
+        yield { step: 1 };
+        yield long;
+        throw new JobError('The model has nothing more to say.', { code: 'speechless' });
+      },
+    });
+    closers.push(() => worker.shutdown({ deadlineMs: 0 }));
+    const { id } = await client.run(1);
+    const chunks: unknown[] = [];
+    const reading = (async () => {
+      for await (const chunk of client.stream(id, { pollIntervalMs: 5 })) chunks.push(chunk);
+    })();
+    await expect(reading).rejects.toMatchObject({
+      code: 'job_failed',
+      message: `Job ${id} ended FAILED while it was streamed: The model has nothing more to say.`,
+    });
+    const [first, ...parts] = chunks;
+    expect(first).toEqual({ step: 1 });
+    expect(parts.length).toBeGreaterThan(1);
+    expect(parts.join('') === long).toBe(true);
+    expect(parseJobError((await client.status(id)).error).code).toBe('speechless');
   });
 
   test('begins anew with the worker that gets the job of a lost one', async () => {

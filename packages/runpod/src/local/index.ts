@@ -9,4 +9,5 @@ export {
   startLocalRunpod,
 } from './local-runpod.ts';
 export { createManualClock, type ManualClock } from './manual-clock.ts';
+export { type RateLimit, RUNPOD_RATE_LIMITS } from './rate-limits.ts';
 export type { WorkerProgram } from './worker-supervisor.ts';

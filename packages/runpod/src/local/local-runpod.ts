@@ -11,6 +11,7 @@ import { type Exchange, RefusedRequest, startHttpServer } from './http-server.ts
 import { noJournal, openJobJournal } from './job-journal.ts';
 import { createJobQueue, isRetryable, type JobQueue, type QueuedJob, submissionOf } from './job-queue.ts';
 import { platformEnvironment } from './platform-environment.ts';
+import { createRateLimiter, type RateLimit, RUNPOD_RATE_LIMITS } from './rate-limits.ts';
 import { createWebhookSender } from './webhook.ts';
 import { handleWorkerCall, type WorkerApiContext } from './worker-api.ts';
 import { createWorkerRegistry } from './worker-registry.ts';
@@ -59,6 +60,8 @@ export interface LocalRunpodOptions {
   maxDeliveries?: number | undefined;
   /** How a job ends that was lost so often; default FAILED. */
   lostStatus?: 'FAILED' | 'TIMED_OUT' | undefined;
+  /** By operation, e.g. `run`; default: what RunPod documents. False: none. Beyond them calls are answered 429. */
+  rateLimits?: Readonly<Record<string, RateLimit>> | false | undefined;
   timings?: Partial<LocalTimings> | undefined;
   logger?: Logger | undefined;
   clock?: Clock | undefined;
@@ -106,6 +109,10 @@ export async function startLocalRunpod(options: LocalRunpodOptions): Promise<Loc
   const takes = createHeldPolls(clock);
   const stops = createHeldPolls(clock);
   const endings = createHeldPolls(clock);
+  const rateLimiter = createRateLimiter(
+    options.rateLimits === false ? {} : (options.rateLimits ?? RUNPOD_RATE_LIMITS),
+    clock,
+  );
   const workers = createWorkerRegistry(clock);
   const webhooks = createWebhookSender({
     clock,
@@ -188,9 +195,9 @@ export async function startLocalRunpod(options: LocalRunpodOptions): Promise<Loc
     if (version !== 'v2' || endpoint !== endpointId) {
       throw new RefusedRequest(404, `There is no endpoint "${endpoint ?? ''}" here, only "${endpointId}".`);
     }
-    const isHandled =
-      (await handleWorkerCall(workerApi, exchange, operation, first, second)) ||
-      (await handleClientCall(clientApi, exchange, operation, first));
+    if (await handleWorkerCall(workerApi, exchange, operation, first, second)) return;
+    const leave = rateLimiter.enter(operation);
+    const isHandled = await handleClientCall(clientApi, exchange, operation, first).finally(leave);
     if (!isHandled) throw new RefusedRequest(404, `There is no ${exchange.method} /${operation} here.`);
   }
 
