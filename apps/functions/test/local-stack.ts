@@ -35,8 +35,13 @@ export function eventually(condition: () => boolean | Promise<boolean>): Promise
   return vi.waitUntil(condition, { timeout: 15_000, interval: 20 });
 }
 
-/** Sets the environment as a deployment would; `vi.stubEnv` changes it for one test. */
-export async function startLocalStack() {
+/**
+ * Sets the environment as a deployment would; `vi.stubEnv` changes it for one test. `loadFunctions` imports the functions
+ * once it is set.
+ */
+export async function startLocalStack({
+  loadFunctions = (): Promise<Record<string, unknown>> => import('../src/index.ts'),
+} = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'firepod-functions-'));
   const auth = await startAuth({ port: 0, projectId: PROJECT_ID, databaseFile: join(folder, 'auth.db') });
   const firestore = await startFirestore({
@@ -65,7 +70,7 @@ export async function startLocalStack() {
   const functions = await startFunctionsHost({
     port: 0,
     projectId: PROJECT_ID,
-    functions: await import('../src/index.ts'),
+    functions: await loadFunctions(),
   });
   const functionsUrl = `http://127.0.0.1:${functions.port}/${PROJECT_ID}/us-central1`;
   process.env['FIREPOD_WEBHOOK_URL'] = `${functionsUrl}/runpodWebhook`;
