@@ -6,4 +6,5 @@ export type { FitnessCheck } from './fitness.ts';
 export { type Handler, type Job, type JobContext, JobError, type StreamingHandler } from './job.ts';
 export { createPlatformLogger, type PlatformLoggerOptions } from './platform-logger.ts';
 export { type LogLevel, settingsFrom, type WorkerSettings } from './settings.ts';
+export { runTestInput, type TestInputOptions } from './test-input.ts';
 export { startWorker, type Worker, type WorkerOptions } from './worker.ts';

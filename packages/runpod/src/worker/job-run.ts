@@ -2,8 +2,8 @@
 import { type Clock, pause } from '../clock.ts';
 import { RunpodError } from '../errors.ts';
 import { type Logger, withFields } from '../logger.ts';
-import { sendChunks } from './chunk-stream.ts';
-import type { Handler, Job, StreamingHandler } from './job.ts';
+import { type AnyHandler, callHandler, isDeliberate, logUnforeseen } from './handler-call.ts';
+import type { Job } from './job.ts';
 import type { PlatformApi } from './platform-api.ts';
 import { createProgress } from './progress.ts';
 import { encodeResult, type Outcome } from './result.ts';
@@ -12,7 +12,7 @@ import { deliverResult } from './result-delivery.ts';
 /** What all runs of a worker share. */
 export interface JobRunContext<Input, Output> {
   api: PlatformApi;
-  handler: Handler<Input, Output> | StreamingHandler<Input, Output>;
+  handler: AnyHandler<Input, Output>;
   /** Whether a stream's chunks are in its final output too. */
   aggregate: boolean;
   workerId: string;
@@ -102,20 +102,23 @@ export function startJobRun<Input, Output>(
     throw new RunpodError('output_undelivered', message, { retryable: true });
   }
 
-  async function callHandler(): Promise<Outcome> {
+  function openStream(): typeof sendChunk {
+    if (!api.hasStream) throw new RunpodError('settings_invalid', NO_STREAM_URL);
+    isStream = true;
+    return sendChunk;
+  }
+
+  async function work(): Promise<Outcome> {
     // The heartbeat names the job before a handler may block this thread.
     await null;
+    const jobContext = {
+      signal: abort.signal,
+      progress: (update: unknown) => progress.report(update),
+      logger,
+    };
     try {
-      const returned = context.handler(job, {
-        signal: abort.signal,
-        progress: (update) => progress.report(update),
-        logger,
-      });
-      if (!isAsyncIterable(returned)) return { output: await returned };
-      if (!api.hasStream) throw new RunpodError('settings_invalid', NO_STREAM_URL);
-      isStream = true;
-      const { aggregate } = context;
-      return { output: await sendChunks(returned, { send: sendChunk, signal: abort.signal, aggregate }) };
+      const sink = { open: openStream, aggregate: context.aggregate };
+      return { output: await callHandler(context.handler, job, jobContext, sink) };
     } catch (thrown) {
       return { thrown };
     }
@@ -129,7 +132,7 @@ export function startJobRun<Input, Output>(
         once: true,
       });
     });
-    const outcome = await Promise.race([callHandler(), gaveUp]);
+    const outcome = await Promise.race([work(), gaveUp]);
     const isAnswerToAbort = abort.signal.aborted && 'thrown' in outcome && !isDeliberate(outcome.thrown);
     return isAnswerToAbort ? { thrown: abort.signal.reason } : outcome;
   }
@@ -143,8 +146,7 @@ export function startJobRun<Input, Output>(
       logger.info({ durationMs: clock.now() - startedAtMs }, 'Stopped by the platform; nothing is posted.');
       return { refreshesWorker: context.refreshWorker };
     }
-    // A JobError's words are for who sent the job and may quote its input, so the log gets its code alone (below).
-    if ('thrown' in outcome && !isDeliberate(outcome.thrown)) logFailure(logger, outcome.thrown);
+    if ('thrown' in outcome) logUnforeseen(logger, outcome.thrown);
     const result = encodeResult(outcome, {
       workerId,
       maxBytes: context.maxResultBytes(job.id),
@@ -177,19 +179,4 @@ export function startJobRun<Input, Output>(
     },
     expire,
   };
-}
-
-/** Looks first, because a handler in plain JavaScript may return anything. */
-function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
-  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
-}
-
-/** A JobError is the handler's own word, also under an abort; anything else thrown then only echoes the abort. */
-function isDeliberate(thrown: unknown): boolean {
-  return thrown instanceof Error && thrown.name === 'JobError';
-}
-
-function logFailure(logger: Logger, thrown: unknown): void {
-  const stack = thrown instanceof Error ? thrown.stack : undefined;
-  logger.error({ stack }, `The handler failed: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
 }
