@@ -67,6 +67,11 @@ describe('refusals', () => {
     ['no input', { inputs: 1 }, '"input"'],
     ['a webhook that is no URL', { input: 1, webhook: 'here' }, 'webhook should be a URL'],
     ['a ttl too short', { input: 1, policy: { ttl: 5 } }, 'policy.ttl should be 10000 to'],
+    [
+      'a priority that is none',
+      { input: 1, policy: { lowPriority: 1 } },
+      'policy.lowPriority should be a boolean',
+    ],
     ['a policy that is none', { input: 1, policy: 7 }, 'policy should be an object'],
     ['more than 10 MB', { input: 'x'.repeat(10_000_000) }, '10000000 bytes at most'],
   ])('a body with %s is 400 and says so', async (_, body, message) => {

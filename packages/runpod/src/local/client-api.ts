@@ -184,6 +184,16 @@ function readPolicy(value: unknown): JobPolicy | undefined {
     if (limitMs !== undefined)
       policy[name] = readMilliseconds(`policy.${name}`, limitMs, POLICY_BOUNDS_MS[name]);
   }
+  const { lowPriority } = value as { lowPriority?: unknown };
+  if (lowPriority !== undefined) {
+    if (typeof lowPriority !== 'boolean') {
+      throw new RefusedRequest(
+        400,
+        `policy.lowPriority should be a boolean, but is ${JSON.stringify(lowPriority)}.`,
+      );
+    }
+    policy.lowPriority = lowPriority;
+  }
   return policy;
 }
 

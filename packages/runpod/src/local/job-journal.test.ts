@@ -87,7 +87,7 @@ test('a job that was queued again after its failure is there for the next RunPod
         ...(body ? { body: JSON.stringify(body) } : {}),
       });
     const client = createRunpodClient({ baseUrl: local.baseUrl, endpointId: 'ep', apiKey: API_KEY });
-    const { id } = await client.run({ word: 'again' }, { policy: { ttl: 60_000 } });
+    const { id } = await client.run({ word: 'again' }, { policy: { ttl: 60_000, lowPriority: true } });
     await call('/job-take/w1');
     await call(`/job-done/w1/${id}`, { error: 'no luck' });
     await client.retry(id);
@@ -99,7 +99,7 @@ test('a job that was queued again after its failure is there for the next RunPod
         id,
         kind: 'run',
         input: { word: 'again' },
-        policy: { executionTimeout: 600_000, ttl: 60_000 },
+        policy: { executionTimeout: 600_000, ttl: 60_000, lowPriority: true },
         extras: {},
         submittedAtMs: expect.any(Number),
       },

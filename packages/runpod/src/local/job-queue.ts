@@ -13,6 +13,8 @@ export interface QueuedJob {
   readonly extras: Readonly<Record<string, unknown>>;
   readonly executionTimeoutMs: number;
   readonly ttlMs: number;
+  /** While it is queued it asks for no worker. */
+  readonly lowPriority: boolean;
   /** How long it is kept when it has ended. */
   retentionMs: number;
   /** A retry begins anew. */
@@ -64,7 +66,11 @@ export function submissionOf(job: QueuedJob): Submission {
     input,
     webhook,
     extras,
-    policy: { executionTimeout: job.executionTimeoutMs, ttl: job.ttlMs },
+    policy: {
+      executionTimeout: job.executionTimeoutMs,
+      ttl: job.ttlMs,
+      lowPriority: job.lowPriority,
+    },
   };
 }
 
@@ -144,6 +150,8 @@ export interface JobQueue {
   expire(): void;
   hasDelivery(workerId: string): boolean;
   counts(): QueueCounts;
+  /** How many jobs ask for a worker: all that have not ended, but for queued ones of low priority. */
+  demand(): number;
 }
 
 /** An empty queue. */
@@ -240,6 +248,7 @@ export function createJobQueue(options: JobQueueOptions): JobQueue {
         extras: extras ?? {},
         executionTimeoutMs: policy?.executionTimeout ?? options.executionTimeoutMs,
         ttlMs: policy?.ttl ?? options.ttlMs,
+        lowPriority: policy?.lowPriority ?? false,
         retentionMs: options.retentionMs[kind],
         submittedAtMs: submittedAtMs ?? clock.now(),
         status: 'IN_QUEUE',
@@ -363,6 +372,7 @@ export function createJobQueue(options: JobQueueOptions): JobQueue {
       }
     },
     hasDelivery: (workerId) => [...live].some((job) => job.delivery?.workerId === workerId),
+    demand: () => [...live].filter((job) => job.delivery !== undefined || !job.lowPriority).length,
     counts: () => ({
       inQueue: returned.size + waiting.size,
       inProgress: live.size - returned.size - waiting.size,

@@ -214,6 +214,21 @@ describe('the supervisor', () => {
     await eventually(async () => expect((await client.health()).workers.ready).toBe(1));
   });
 
+  test('starts no worker for a job of low priority alone, which the next worker that is there takes', async () => {
+    const { client } = await setUp({ maxWorkers: 1 });
+    const steps = { kind: 'steps', steps: 1, stepMs: 1 };
+    const started = async () => {
+      const { initializing, ready } = (await client.health()).workers;
+      return initializing + ready;
+    };
+    const patient = await client.run(steps, { policy: { lowPriority: true } });
+    expect(await started()).toBe(0);
+    const urgent = await client.run(steps);
+    expect(await started()).toBe(1);
+    expect((await endOf(client, patient.id)).status).toBe('COMPLETED');
+    expect((await endOf(client, urgent.id)).status).toBe('COMPLETED');
+  });
+
   test('lets a running job finish when it is closed, and leaves no process', async () => {
     const { client, local, lines } = await setUp();
     const { id } = await client.run({ kind: 'steps', steps: 20, stepMs: 50 });

@@ -211,10 +211,7 @@ export async function startLocalRunpod(options: LocalRunpodOptions): Promise<Loc
   const supervisor = options.worker
     ? createWorkerSupervisor({
         program: options.worker,
-        demand: () => {
-          const { inQueue, inProgress } = queue.counts();
-          return inQueue + inProgress;
-        },
+        demand: queue.demand,
         isReady: (workerId) => workers.isReady(workerId),
         isBusy: (workerId) => queue.hasDelivery(workerId),
         createWorkerId: randomUUID,
