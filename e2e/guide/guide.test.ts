@@ -10,7 +10,7 @@ import { startTestStack, type TestStack } from '../running-stack.ts';
 import { guideFunctions } from './generate-functions.ts';
 import { listenAsTheGuideDoes } from './listeners.ts';
 
-/** The guide's keys in each state, and what DESIGN.md adds to a document that another function made. */
+/** The guide's keys in each state, and what ours adds to a document that another function made (docs/guide-differences.md). */
 const guideKeys = {
   queued: ['created_at', 'file_uid', 'request_data', 'status', 'user_id'],
   completed: [
