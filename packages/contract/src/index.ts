@@ -143,4 +143,4 @@ export {
   type TransitionEvent,
   type TransitionPolicy,
 } from './transition.ts';
-export type { NewGeneration, Write, Writes } from './transition-writes.ts';
+export { type NewGeneration, progressing, type Write, type Writes } from './transition-writes.ts';

@@ -139,13 +139,19 @@ export function granting(
 
 /**
  * processing → processing: a step was made and the lease renewed. A holder also writes this outside a transaction, both
- * parts in one batch, with `lastUpdateTime` on the document.
+ * parts in one batch, with `lastUpdateTime` on the document. What is null has no news and stays as it is.
  */
-export function progressing(step: { progress: Progress; preview: string | null }): Writes {
+export function progressing({
+  progress,
+  preview,
+}: {
+  progress: Progress | null;
+  preview: string | null;
+}): Writes {
   return {
     ...NOTHING,
     document: toWrite('update', {
-      set: { progress: step.progress, ...(step.preview === null ? {} : { preview: step.preview }) },
+      set: { ...(progress === null ? {} : { progress }), ...(preview === null ? {} : { preview }) },
       serverTimestamp: ['updated_at'],
     }),
     record: toWrite('update', { serverTimestamp: ['lease_renewed_at'] }),

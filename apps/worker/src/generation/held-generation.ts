@@ -3,6 +3,7 @@ import {
   decide,
   type ErrorCode,
   type Progress,
+  progressing,
   type Seen,
   type TransitionEvent,
   type TransitionPolicy,
@@ -110,15 +111,10 @@ export async function holdGeneration(options: HoldOptions): Promise<HeldGenerati
 
   /** One RPC: the document under its precondition, and with it the lease in the job's record. */
   async function writeFenced(): Promise<void> {
-    const step = { type: 'progress', ...holder, progress: latest ?? IDLE, preview } as const;
+    const writes = progressing({ progress: latest ?? null, preview });
     preview = null;
-    const decision = decide(oursAsSeen(holder), step, policy);
-    if (decision.kind !== 'write')
-      throw new WorkerError('internal', 'A holder may always write its progress.');
-    // Where there is nothing new, only the time of the last sign of life is written.
-    const fields = latest ? decision.document : { ...decision.document!, set: {} };
     const batch = documents.document.firestore.batch();
-    applyWrites(batch, documents, { ...decision, document: fields }, { lastUpdateTime: lastWriteTime! });
+    applyWrites(batch, documents, writes, { lastUpdateTime: lastWriteTime! });
     try {
       const [result] = await batch.commit();
       lastWriteTime = result!.writeTime;
@@ -165,24 +161,6 @@ export async function holdGeneration(options: HoldOptions): Promise<HeldGenerati
 
 /** Stands for progress where only the lease is meant. */
 const IDLE: Progress = { phase: 'starting', step: 0, steps: 0, percent: 0, eta_seconds: null };
-
-/** What a holder knows without reading; the precondition proves it. */
-function oursAsSeen(holder: { workerId: string; attempt: number }): Seen {
-  return {
-    nowMs: 0,
-    tombstone: false,
-    document: { status: 'processing', job: { id: null, attempt: holder.attempt } },
-    record: {
-      path: '',
-      attempt: holder.attempt,
-      runpodId: null,
-      workerId: holder.workerId,
-      leaseRenewedAtMs: 0,
-      leaseSeconds: 0,
-      dueAtMs: 0,
-    },
-  };
-}
 
 function whoHasIt({ tombstone, document, record }: Seen): string {
   if (tombstone || document === null) return 'it was deleted';
