@@ -2,12 +2,28 @@
 import type { Context } from 'hono';
 import { decodeIdToken } from '../auth/tokens.ts';
 import type { PathAccess } from '../path-access.ts';
+import type { SealedContent } from './content.ts';
 import { StorageRequestError } from './errors.ts';
+import type { ObjectFields, StoredObject } from './object.ts';
+
+/** An object as it would be after the request: `request.resource` of security rules. */
+export type IncomingObject = Pick<SealedContent, 'sizeBytes'> &
+  Partial<Pick<SealedContent, 'md5' | 'crc32c'>> & { fields: ObjectFields };
+
+/**
+ * What a client wants to do, in the words of security rules. Bytes are a `create`, even over an old object (`current`);
+ * metadata alone is an `update`. A list names the folder or prefix in `path`.
+ */
+export type ClientRequest = { bucket: string; path: string } & (
+  | { method: 'get' | 'delete'; current: StoredObject | null }
+  | { method: 'list' }
+  | { method: 'create' | 'update'; current: StoredObject | null; incoming: IncomingObject }
+);
 
 /** Asked by every route of the Firebase API. */
 export type ClientAccess = {
-  /** @throws StorageRequestError 401 for a token that does not hold, 403 when the path is not the caller's. */
-  ensure(context: Context, operation: 'read' | 'write', path: string): void;
+  /** @throws StorageRequestError 401 for a token that does not hold, 403 when the caller may not do it. */
+  ensure(context: Context, request: ClientRequest): Promise<void>;
   /** @throws StorageRequestError 403 */
   ensureAdministrator(context: Context): void;
   /** firebase-admin's getDownloadURL() sends an emulator no credential: only its client header tells it from an app. */
@@ -37,12 +53,16 @@ export function createClientAccess(
     return claims.uid;
   }
   return {
-    ensure(context, operation, path) {
-      if (isOwner(context) || allows({ path, operation, uid: uidOf(context) })) return;
+    async ensure(context, request) {
+      if (isOwner(context)) return;
+      const operation = request.method === 'get' || request.method === 'list' ? 'read' : 'write';
+      // A list is a question about every name below the path.
+      const path = request.method === 'list' ? `${request.path.replace(/\/+$/, '')}/**` : request.path;
+      if (allows({ path, operation, uid: uidOf(context) })) return;
       throw new StorageRequestError(
         403,
         'forbidden',
-        `Permission denied: no ${operation} access to this path.`,
+        `Permission denied: no ${request.method} access to this path.`,
       );
     },
     ensureAdministrator(context) {

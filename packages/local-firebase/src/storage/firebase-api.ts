@@ -1,6 +1,7 @@
 /** `/v0/b/{bucket}/o`: the Firebase Storage API of the web SDK, where paths have owners and objects have download tokens. */
 import { randomUUID } from 'node:crypto';
 import { type Context, Hono } from 'hono';
+import type { Checksums } from './checksums.ts';
 import type { ClientAccess } from './client-access.ts';
 import { bucketCorsHeaders, openCorsHeaders } from './cors.ts';
 import { StorageRequestError } from './errors.ts';
@@ -19,14 +20,22 @@ export function createFirebaseApi(service: StorageService, access: ClientAccess)
   app.get('/b/:bucket/o/:name', async (context) => {
     const { bucket, name } = context.req.param();
     if (context.req.query('alt') === 'media') return download(service, access, context, bucket, name);
-    if (!access.isAdminClient(context)) access.ensure(context, 'read', name);
+    buckets.get(bucket);
+    const current = index.find(bucket, name);
+    if (!access.isAdminClient(context)) {
+      await access.ensure(context, { method: 'get', bucket, path: name, current });
+    }
     return context.json(firebaseResource(withToken(service, service.find(bucket, name))));
   });
   app.patch('/b/:bucket/o/:name', async (context) => {
     const { bucket, name } = context.req.param();
-    access.ensure(context, 'write', name);
     buckets.get(bucket);
     const body = withoutTokens(parseJsonBody(await context.req.text()));
+    const current = index.find(bucket, name);
+    const fields = patchedFields(current?.fields ?? {}, body);
+    const { sizeBytes = 0 } = current ?? {};
+    const incoming = { ...hashesOf(current), sizeBytes, fields };
+    await access.ensure(context, { method: 'update', bucket, path: name, current, incoming });
     const object = index.change(bucket, name, {}, ({ fields, acl }) => ({
       fields: patchedFields(fields, body),
       acl,
@@ -35,17 +44,18 @@ export function createFirebaseApi(service: StorageService, access: ClientAccess)
   });
   app.delete('/b/:bucket/o/:name', async (context) => {
     const { bucket, name } = context.req.param();
-    access.ensure(context, 'write', name);
+    buckets.get(bucket);
+    const current = index.find(bucket, name);
+    await access.ensure(context, { method: 'delete', bucket, path: name, current });
     service.find(bucket, name);
     await service.remove(bucket, name, {});
     return context.body(null, 204);
   });
-  app.get('/b/:bucket/o', (context) => {
+  app.get('/b/:bucket/o', async (context) => {
     const bucket = context.req.param('bucket');
     const { prefix = '', delimiter = '', maxResults, pageToken } = context.req.query();
-    // One folder is a question about every name in it; without a delimiter, about every depth.
-    access.ensure(context, 'read', `${prefix}${delimiter === '/' ? '*' : '**'}`);
     buckets.get(bucket);
+    await access.ensure(context, { method: 'list', bucket, path: prefix });
     const page = index.list(bucket, {
       prefix,
       delimiter,
@@ -76,13 +86,17 @@ async function download(
     const token = context.req.query('token');
     const known = service.index.find(bucket, name);
     const opened = token !== undefined && known !== null && downloadTokens(known).includes(token);
-    if (!opened) access.ensure(context, 'read', name);
+    if (!opened) await access.ensure(context, { method: 'get', bucket, path: name, current: known });
     const find = () => service.find(bucket, name);
     return await mediaResponse(context.req.raw, find, service.content, headers);
   } catch (error) {
     if (error instanceof StorageRequestError) return mediaErrorResponse(error, headers);
     throw error;
   }
+}
+
+function hashesOf(object: StoredObject | null): Partial<Checksums> {
+  return object === null ? {} : { md5: object.md5, crc32c: object.crc32c };
 }
 
 /** An object that the Admin SDK uploaded has no token until somebody asks for its metadata here. */

@@ -1,7 +1,7 @@
 /** Uploads of the web SDK: `X-Goog-Upload-Protocol: multipart`, and `resumable` with its commands. */
 import { randomUUID } from 'node:crypto';
 import type { Context, Hono } from 'hono';
-import type { ClientAccess } from './client-access.ts';
+import type { ClientAccess, IncomingObject } from './client-access.ts';
 import { invalid } from './errors.ts';
 import { boundaryOf, readRelatedParts } from './multipart.ts';
 import { firebaseResource, type StoredObject } from './object.ts';
@@ -35,19 +35,37 @@ async function uploadAtOnce(
 ): Promise<Response> {
   const body = bodyOf(context);
   const contentType = context.req.header('content-type');
-  const checked = (json: JsonBody, mediaType: string | undefined) => () => {
-    const request = uploadRequest(context, json, mediaType);
-    access.ensure(context, 'write', request.name);
-    service.ensureUpload(request);
-    return request;
+  const upload = async (json: JsonBody, mediaType: string | undefined, bytes: AsyncIterable<Uint8Array>) => {
+    const request = await drained(bytes, () => {
+      const checked = uploadRequest(context, json, mediaType);
+      service.ensureUpload(checked);
+      return checked;
+    });
+    // Rules may ask for the size, which is known when the bytes are here.
+    const object = await service.upload(request, bytes, (sealed) =>
+      ensureCreation(service, access, context, request, sealed),
+    );
+    return context.json(firebaseResource(object));
   };
-  if (context.req.header('x-goog-upload-protocol') !== 'multipart') {
-    const request = await drained(body, checked({}, contentType));
-    return context.json(firebaseResource(await service.upload(request, body)));
-  }
+  if (context.req.header('x-goog-upload-protocol') !== 'multipart') return upload({}, contentType, body);
   const { json, mediaType, media } = await readRelatedParts(body, boundaryOf(contentType));
-  const request = await drained(media, checked(parseJsonBody(json), mediaType));
-  return context.json(firebaseResource(await service.upload(request, media)));
+  return upload(parseJsonBody(json), mediaType, media);
+}
+
+/** Asks whether the client may put these bytes there. */
+async function ensureCreation(
+  { index, buckets }: StorageService,
+  access: ClientAccess,
+  context: Context,
+  { bucket, name, fields }: UploadRequest,
+  content: Omit<IncomingObject, 'fields'>,
+): Promise<void> {
+  buckets.get(bucket);
+  const current = index.find(bucket, name);
+  const { sizeBytes, md5, crc32c } = content;
+  const hashes = { ...(md5 === undefined ? {} : { md5 }), ...(crc32c === undefined ? {} : { crc32c }) };
+  const incoming = { ...hashes, sizeBytes, fields };
+  await access.ensure(context, { method: 'create', bucket, path: name, current, incoming });
 }
 
 async function startUpload(
@@ -56,8 +74,13 @@ async function startUpload(
   context: Context,
 ): Promise<Response> {
   const body = parseJsonBody(await context.req.text());
-  const request = uploadRequest(context, body, context.req.header('x-goog-upload-header-content-type'));
-  access.ensure(context, 'write', request.name);
+  const mediaType = context.req.header('x-goog-upload-header-content-type');
+  const request = { ...uploadRequest(context, body, mediaType), announcedBytes: announcedBytes(context) };
+  const { md5 } = request.checksums;
+  await ensureCreation(service, access, context, request, {
+    sizeBytes: request.announcedBytes,
+    ...(md5 === undefined ? {} : { md5 }),
+  });
   const id = await service.start(request);
   const url = new URL(context.req.url);
   url.searchParams.set('upload_id', id);
@@ -68,6 +91,13 @@ async function startUpload(
     'x-goog-upload-control-url': url.href,
     'x-gupload-uploadid': id,
   });
+}
+
+/** The size that `start` was allowed for; the upload must then have it. */
+function announcedBytes(context: Context): number {
+  const header = context.req.header('x-goog-upload-header-content-length') ?? '';
+  if (/^\d{1,15}$/.test(header)) return Number(header);
+  throw invalid(`Expected X-Goog-Upload-Header-Content-Length with a number of bytes, got "${header}".`);
 }
 
 /** The session's address is its key: who has it passed the check of `start`. */

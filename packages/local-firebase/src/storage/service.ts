@@ -17,8 +17,12 @@ export type StorageService = {
   sessions: UploadSessions;
   /** Refuses an upload that cannot succeed, before its bytes are taken. @throws StorageRequestError */
   ensureUpload(request: UploadRequest): void;
-  /** Takes all bytes and makes the object. Of an upload that breaks off nothing stays. */
-  upload(request: UploadRequest, bytes: AsyncIterable<Uint8Array>): Promise<StoredObject>;
+  /** Takes all bytes and makes the object, unless `check` throws. Of an upload that breaks off nothing stays. */
+  upload(
+    request: UploadRequest,
+    bytes: AsyncIterable<Uint8Array>,
+    check?: (content: SealedContent) => Promise<void>,
+  ): Promise<StoredObject>;
   /** Checks the request and opens a resumable session for it. Returns its id. */
   start(request: UploadRequest): Promise<string>;
   /** Takes more bytes of a session, which start at `offset`. Returns how many it has now. Bytes before an error stay. */
@@ -54,6 +58,10 @@ export function createStorageService(
   ): Promise<StoredObject> {
     try {
       ensureChecksums(sealed, request.checksums);
+      const { announcedBytes = sealed.sizeBytes } = request;
+      if (announcedBytes !== sealed.sizeBytes) {
+        throw invalid(`The upload has ${sealed.sizeBytes} bytes, but ${announcedBytes} were announced.`);
+      }
       const { bucket, name, fields, acl, expected } = request;
       const entry = { ...sealed, bucket, name, fields, acl: acl ?? [] };
       const { object, replacedContentId } = index.put(entry, expected, (made) => {
@@ -69,15 +77,18 @@ export function createStorageService(
   return {
     ...parts,
     ensureUpload,
-    async upload(request, bytes) {
+    async upload(request, bytes, check) {
       const id = randomUUID();
+      let sealed: SealedContent;
       try {
         await content.append(id, bytes);
+        sealed = await content.seal(id);
+        await check?.(sealed);
       } catch (error) {
         await content.discard(id);
         throw error;
       }
-      return commit(request, await content.seal(id), null);
+      return commit(request, sealed, null);
     },
     async start(request) {
       ensureUpload(request);

@@ -22,6 +22,8 @@ export type UploadRequest = {
   expected: Preconditions;
   /** What the client says the hashes are. */
   checksums: Partial<Checksums>;
+  /** How many bytes the client said that it would send; any number when absent. */
+  announcedBytes?: number;
 };
 
 /** `object` is there once the upload is finished. */
