@@ -16,6 +16,7 @@ export default defineConfig({
             '{packages,apps}/*/src/**/*.test.{ts,tsx}',
             'dev/src/**/*.test.ts',
             'scripts/**/*.test.mjs',
+            'bench/*.test.ts',
           ],
           testTimeout: 20_000,
           hookTimeout: 30_000,
@@ -28,7 +29,7 @@ export default defineConfig({
         ...shared,
         test: {
           name: 'e2e',
-          include: ['e2e/**/*.test.ts'],
+          include: ['e2e/**/*.test.ts', 'bench/*/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
           // Whole systems share two cores: one file after the other.

@@ -8,7 +8,9 @@ const commands = {
   generate: { needs: 'run', run: (args) => importProgram('dev/dist/generate.js', args) },
   test: { needs: 'all', run: (args) => runProgram('node_modules/vitest/vitest.mjs', ['run', ...args]) },
   check: { needs: 'all', run: (args) => runProgram('scripts/check.mjs', args) },
-  'build:functions': { needs: 'run', run: buildFunctionsFolder },
+  'build:functions': { needs: 'packages', run: buildFunctionsFolder },
+  'build:worker': { needs: 'packages', run: buildWorkerFolder },
+  'bench:worker': { needs: 'all', run: (args) => runTypeScript('bench/worker/bench.ts', args) },
 };
 
 const [name, ...args] = process.argv.slice(2);
@@ -43,11 +45,22 @@ async function buildFunctionsFolder() {
   await buildFunctions(`${root}/dist/functions`);
 }
 
+/** Makes the folder that apps/worker/Dockerfile copies. */
+async function buildWorkerFolder() {
+  const { buildWorker } = await import('./build-worker.mjs');
+  await buildWorker(`${root}/dist/worker`);
+}
+
 /** Runs a built program in this process, so that signals reach it directly. */
 async function importProgram(path, args) {
   const file = `${root}/${path}`;
   process.argv = [process.argv[0], file, ...args];
   await import(pathToFileURL(file).href);
+}
+
+/** Runs a program that is not built, on built packages. */
+function runTypeScript(path, args) {
+  return runProgram('node_modules/tsx/dist/cli.mjs', [path, ...args]);
 }
 
 /** Runs a program in a child process and ends with its exit status. */

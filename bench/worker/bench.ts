@@ -1,0 +1,59 @@
+/** `npm run bench:worker`: our RunPod worker and runpod-python's on the same local RunPod, turn by turn in one run. */
+import { cpus, loadavg } from 'node:os';
+import { type ComparedRow, comparedTable, figuresOf } from '../figures.ts';
+import { measureCancel, measureLoad, measureStart } from './measurements.ts';
+import { measureOverheadMs } from './overhead.ts';
+import { installRunpodPython } from './runpod-python.ts';
+import { nodeWorker, pythonWorker, type WorkerProgram } from './worker-program.ts';
+
+const ours = nodeWorker('no-op.mjs');
+const peer = pythonWorker(installRunpodPython(), 'no_op.py');
+const rounds = 5;
+
+console.log(`${cpus().length} cores (${cpus()[0]?.model}), load ${loadavg()[0]?.toFixed(2)} before, ${new Date().toISOString()}`);
+
+const starts = await inTurns((program) => measureStart(program).then(({ firstTakeMs }) => firstTakeMs));
+const cancels = await inTurns(measureCancel);
+// A second of runpod-python's is one job: its run loop sleeps between them.
+const single = await inTurns((program) => measureLoad(program, { jobs: program === ours ? 1_000 : 10, concurrency: 1 }));
+const many = await inTurns((program) => measureLoad(program, { jobs: program === ours ? 2_000 : 200, concurrency: 10 }));
+
+const rows: ComparedRow[] = [
+  compare('jobs per second, one at a time', '1/s', '≥ 5', single, ({ jobsPerSecond }) => jobsPerSecond),
+  compare('jobs per second, ten at a time', '1/s', '≥ 5', many, ({ jobsPerSecond }) => jobsPerSecond),
+  compare('process start → first job taken', 'ms', '≤ 0.25', starts, (milliseconds) => milliseconds),
+  compare('memory of all its processes', 'MiB', '≤ 0.5', single, ({ memoryMebibytes }) => memoryMebibytes),
+  compare('cancel → handler stopped', 'ms', '', cancels, (milliseconds) => milliseconds),
+];
+console.log(`\n${comparedTable('firepod', 'runpod-python 1.12', rows)}\n`);
+
+const overhead = figuresOf(await measureOverheadMs());
+console.log(
+  `The whole worker, take → completed document, without the engine's own time: p50 ${overhead.median.toFixed(1)} ms ` +
+    `(${overhead.min.toFixed(1)} – ${overhead.max.toFixed(1)}, n ${overhead.count}); goal ≤ 60 ms.`,
+);
+
+interface Both<Sample> {
+  ours: Sample[];
+  peer: Sample[];
+}
+
+/** Ours, theirs, ours, theirs: what else the machine does meets both alike. */
+async function inTurns<Sample>(measure: (program: WorkerProgram) => Promise<Sample>): Promise<Both<Sample>> {
+  const both: Both<Sample> = { ours: [], peer: [] };
+  for (let round = 0; round < rounds; round += 1) {
+    both.ours.push(await measure(ours));
+    both.peer.push(await measure(peer));
+  }
+  return both;
+}
+
+function compare<Sample>(
+  what: string,
+  unit: string,
+  goal: string,
+  samples: Both<Sample>,
+  read: (sample: Sample) => number,
+): ComparedRow {
+  return { what, unit, goal, ours: figuresOf(samples.ours.map(read)), peer: figuresOf(samples.peer.map(read)) };
+}

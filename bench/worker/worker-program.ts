@@ -1,0 +1,69 @@
+/** A worker's program as a child process: started for a local RunPod, measured, and ended. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { LocalRunpod } from '@firepod/runpod/local';
+import { withoutSystemChecks } from './runpod-python.ts';
+
+/** One side of the comparison. */
+export interface WorkerProgram {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+}
+
+/** Ours with a file of this folder as its handler, run by this Node. */
+export function nodeWorker(file: string): WorkerProgram {
+  return { name: 'firepod', command: process.execPath, args: [join(import.meta.dirname, file)] };
+}
+
+/** @param python an interpreter that has runpod-python */
+export function pythonWorker(python: string, file: string): WorkerProgram {
+  return { name: 'runpod-python', command: python, args: [join(import.meta.dirname, file)] };
+}
+
+/** A worker that runs. */
+export interface RunningWorker {
+  readonly pid: number;
+  /** Resolves with the first line of its output that matches, from now on. */
+  line(pattern: RegExp): Promise<RegExpExecArray>;
+  /** Asks it to end, and makes it end after ten seconds. */
+  close(): Promise<void>;
+}
+
+/** @param env more variables, e.g. for the handler */
+export function startWorkerProgram(
+  program: WorkerProgram,
+  local: LocalRunpod,
+  env: Record<string, string> = {},
+): RunningWorker {
+  const child = spawn(program.command, program.args, {
+    env: { PATH: process.env['PATH'], ...withoutSystemChecks, ...local.workerEnvironment(), ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const lines = createInterface({ input: child.stdout });
+  return {
+    pid: child.pid!,
+    line: (pattern) =>
+      new Promise((resolve) => {
+        const look = (line: string) => {
+          const match = pattern.exec(line);
+          if (match === null) return;
+          lines.off('line', look);
+          resolve(match);
+        };
+        lines.on('line', look);
+      }),
+    close: () => end(child),
+  };
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
+  await exited;
+  clearTimeout(timer);
+}
