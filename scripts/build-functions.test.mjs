@@ -26,3 +26,12 @@ test('the bundle needs nothing but Node and the packages of its manifest, in the
   }
   expect({ engines, main }).toEqual({ engines: { node: '22' }, main: 'index.js' });
 });
+
+test('its lock has the versions that are tested here', () => {
+  const { '': _, ...locked } = readJson(join(folder, 'package-lock.json')).packages;
+  const { packages: ours } = readJson(join(root, 'package-lock.json'));
+  expect(Object.keys(locked)).toContain('node_modules/@google-cloud/firestore');
+  for (const [path, { version }] of Object.entries(locked)) {
+    expect({ path, version }).toEqual({ path, version: ours[path].version });
+  }
+});

@@ -35,15 +35,18 @@ const buildOutputs = [
 ];
 
 /**
- * @param {'run' | 'all'} needs `run` installs what a running Firepod needs, `all` the tools of tests and checks too.
+ * @param {'packages' | 'run' | 'all'} needs `packages` installs what a running Firepod needs, `run` builds it too, `all`
+ *   installs the tools of tests and checks as well.
  * @throws {Error} with a sentence when Node is too old, or the install or the build fails.
  */
 export async function prepare(needs) {
   checkNode();
-  if (isInstalled(needs) && isBuilt()) return;
+  const level = needs === 'all' ? 'all' : 'run';
+  const isReady = () => needs === 'packages' || isBuilt();
+  if (isInstalled(level) && isReady()) return;
   await withLock(() => {
-    if (!isInstalled(needs)) install(needs);
-    if (!isBuilt()) build();
+    if (!isInstalled(level)) install(level);
+    if (!isReady()) build();
   });
 }
 

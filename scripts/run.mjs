@@ -8,6 +8,7 @@ const commands = {
   generate: { needs: 'run', run: (args) => importProgram('dev/dist/generate.js', args) },
   test: { needs: 'all', run: (args) => runProgram('node_modules/vitest/vitest.mjs', ['run', ...args]) },
   check: { needs: 'all', run: (args) => runProgram('scripts/check.mjs', args) },
+  build: { needs: 'run', run: () => {} },
   'build:functions': { needs: 'packages', run: buildFunctionsFolder },
   'build:worker': { needs: 'packages', run: buildWorkerFolder },
   'bench:worker': { needs: 'all', run: (args) => runTypeScript('bench/worker/bench.ts', args) },
