@@ -30,7 +30,7 @@ describe('the environment', () => {
       attemptsMax: 3,
       leaseSeconds: 30,
       shutdownGraceSeconds: 5,
-      engine: { engine: 'onnx', model: '/models/tiny-sdxl', threads: null },
+      engine: { engine: 'onnx', model: '/models/tiny-sdxl', executionProvider: 'cpu', threads: null },
       runpod: { workerId: 'pod-1', logLevel: 'INFO' },
     });
   });
@@ -46,6 +46,7 @@ describe('the environment', () => {
       FIREPOD_LEASE_SECONDS: 'long',
       FIREPOD_SHUTDOWN_GRACE_SECONDS: '-1',
       FIREPOD_ENGINE: 'sd-server',
+      FIREPOD_EXECUTION_PROVIDER: 'tpu',
       FIREPOD_ENGINE_THREADS: '1.5',
     };
     const read = () => readEnvironment(bad);

@@ -55,6 +55,7 @@ export const environmentSchema = z.object({
   FIREPOD_SHUTDOWN_GRACE_SECONDS: wholeNumber(0, 3600).default(5),
   FIREPOD_ENGINE: z.enum(['onnx'], 'should be onnx, the one engine that there is').default('onnx'),
   FIREPOD_MODEL: z.string('should be the folder of a model in the diffusers ONNX layout').min(1),
+  FIREPOD_EXECUTION_PROVIDER: z.enum(['cpu', 'cuda'], 'should be cpu or cuda').default('cpu'),
   FIREPOD_ENGINE_THREADS: wholeNumber(1, 256).optional(),
 });
 
@@ -84,6 +85,7 @@ export function readEnvironment(env: Record<string, string | undefined>): Enviro
     engine: {
       engine: values.FIREPOD_ENGINE,
       model: resolve(values.FIREPOD_MODEL),
+      executionProvider: values.FIREPOD_EXECUTION_PROVIDER,
       threads: values.FIREPOD_ENGINE_THREADS ?? null,
     },
     runpod,

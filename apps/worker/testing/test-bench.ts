@@ -87,7 +87,7 @@ export async function startTestBench() {
 export function startFixtureEngine(): EngineHost {
   return startEngineHost({
     program: new URL('./fixture-engine-child.ts', import.meta.url),
-    settings: { engine: 'onnx', model: 'fixture', threads: 1 },
+    settings: { engine: 'onnx', model: 'fixture', executionProvider: 'cpu', threads: 1 },
     abortGraceMs: 1000,
     logger: createCollectingLogger(),
   });

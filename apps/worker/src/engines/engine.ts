@@ -60,6 +60,8 @@ export interface EngineSettings {
   engine: 'onnx';
   /** The model's folder. */
   model: string;
+  /** What the graphs run on. One that cannot start is an error, never a silent fallback. */
+  executionProvider: 'cpu' | 'cuda';
   /** Threads of one operator; null: one per core. */
   threads: number | null;
 }

@@ -46,7 +46,7 @@ describe('an engine in a child process', () => {
   function start(model = 'fixture', abortGraceMs = 5000): EngineHost {
     return startEngineHost({
       program: FIXTURE_PROGRAM,
-      settings: { engine: 'onnx', model, threads: 1 },
+      settings: { engine: 'onnx', model, executionProvider: 'cpu', threads: 1 },
       abortGraceMs,
       logger: createCollectingLogger(),
     });
@@ -101,7 +101,7 @@ describe('an engine in a child process', () => {
   });
 
   it('hears of an abort between two steps and makes no more of them', async () => {
-    const settings = { engine: 'onnx', model: 'fixture', threads: 1 } as const;
+    const settings = { engine: 'onnx', model: 'fixture', executionProvider: 'cpu', threads: 1 } as const;
     const { steps, ending } = await abortAtStep(FIXTURE_PROGRAM, settings, request('a fox', 1000), 2);
     expect(ending).toBe('stopped');
     expect(steps.length).toBeLessThan(1000);

@@ -10,6 +10,7 @@ import { createOnnxEngine } from './onnx.ts';
 
 const MODEL_FOLDER = fileURLToPath(new URL('../../../../models/tiny-sdxl', import.meta.url));
 const CHILD_PROGRAM = programBeside(import.meta.url, './child');
+const CPU = { engine: 'onnx', executionProvider: 'cpu', threads: 1 } as const;
 const never = new AbortController().signal;
 
 const request: ResolvedImageRequest = {
@@ -29,7 +30,7 @@ const request: ResolvedImageRequest = {
 const longRequest = { ...request, num_images: 1, num_inference_steps: 500 };
 
 test('the onnx engine makes no further step once its signal has fired', async () => {
-  const engine = await createOnnxEngine({ engine: 'onnx', model: MODEL_FOLDER, threads: 1 });
+  const engine = await createOnnxEngine({ ...CPU, model: MODEL_FOLDER });
   const stop = new AbortController();
   const steps: number[] = [];
   const generation = engine.generate(longRequest, {
@@ -45,6 +46,14 @@ test('the onnx engine makes no further step once its signal has fired', async ()
   await engine.close();
 });
 
+test('an execution provider that cannot start is an error, not a fallback', async () => {
+  const settings = { ...CPU, executionProvider: 'cuda', model: MODEL_FOLDER } as const;
+  await expect(createOnnxEngine(settings)).rejects.toMatchObject({
+    code: 'model_not_available',
+    cause: { message: expect.stringContaining('The execution provider "cuda" cannot start on this machine') },
+  });
+});
+
 describe('the onnx engine with the shipped model, in its process', () => {
   let engine: EngineHost;
   beforeAll(async () => {
@@ -56,7 +65,7 @@ describe('the onnx engine with the shipped model, in its process', () => {
   function start(model: string): EngineHost {
     return startEngineHost({
       program: CHILD_PROGRAM,
-      settings: { engine: 'onnx', model, threads: 1 },
+      settings: { ...CPU, model },
       abortGraceMs: 5000,
       logger: createCollectingLogger(),
     });
@@ -106,7 +115,7 @@ describe('the onnx engine with the shipped model, in its process', () => {
   });
 
   it('hears of an abort between two steps', async () => {
-    const settings = { engine: 'onnx', model: MODEL_FOLDER, threads: 1 } as const;
+    const settings = { ...CPU, model: MODEL_FOLDER };
     const { steps, ending } = await abortAtStep(CHILD_PROGRAM, settings, longRequest, 2);
     expect(ending).toBe('stopped');
     expect(steps.length).toBeLessThan(longRequest.num_inference_steps);

@@ -21,8 +21,10 @@ const PREVIEW_INTERVAL_MS = 400;
 const PHASES = { encode: 'encoding', denoise: 'denoising', decode: 'decoding' } as const;
 
 /** Loads the model. @throws WorkerError `model_not_available` with the reason as its cause */
-export async function createOnnxEngine({ model: folder, threads }: EngineSettings): Promise<Engine> {
-  const model = await loadStableDiffusionXl({ folder, threads: threads ?? 0 }).catch((error) => {
+export async function createOnnxEngine(settings: EngineSettings): Promise<Engine> {
+  const { model: folder, executionProvider, threads } = settings;
+  const options = { folder, executionProviders: [executionProvider], threads: threads ?? 0 };
+  const model = await loadStableDiffusionXl(options).catch((error) => {
     throw loadErrorOf(error);
   });
   const card = await readOnnxCard(folder, model.config);
