@@ -41,5 +41,12 @@ export interface JobPolicy {
 /** Jobs and workers of an endpoint, counted. Unknown counts of newer servers are kept. */
 export interface EndpointHealth {
   jobs: { completed: number; failed: number; inProgress: number; inQueue: number; retried: number };
-  workers: { idle: number; running: number; initializing: number; ready: number; throttled: number };
+  workers: {
+    idle: number;
+    running: number;
+    initializing: number;
+    ready: number;
+    throttled: number;
+    unhealthy: number;
+  };
 }

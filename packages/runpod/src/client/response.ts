@@ -54,6 +54,7 @@ export function readHealth(body: unknown): EndpointHealth {
       initializing: count(workers['initializing']),
       ready: count(workers['ready']),
       throttled: count(workers['throttled']),
+      unhealthy: count(workers['unhealthy']),
     },
   };
 }

@@ -1,12 +1,14 @@
 /** The endpoint API of the local RunPod: jobs submitted, watched, streamed, withdrawn and queued again, and health. */
 import { randomUUID } from 'node:crypto';
-import type { EndpointHealth, JobPolicy } from '../job-status.ts';
+import type { EndpointHealth } from '../job-status.ts';
 import { isTerminalStatus } from '../job-status.ts';
 import { MAX_RUN_BYTES, MAX_RUNSYNC_BYTES } from '../payload-limits.ts';
 import { envelopeOf } from './envelope.ts';
+import { type Exchange, RefusedRequest } from './exchange.ts';
 import type { HeldPolls } from './held-polls.ts';
-import { type Exchange, RefusedRequest } from './http-server.ts';
-import { isRetryable, type JobQueue, type QueuedJob, type Submission } from './job-queue.ts';
+import type { JobQueue } from './job-queue.ts';
+import { isRetryable, type QueuedJob } from './queued-job.ts';
+import { type BoundsMs, readMilliseconds, readSubmission } from './submission-body.ts';
 
 /** What the routes work on. */
 export interface ClientApiContext {
@@ -14,22 +16,23 @@ export interface ClientApiContext {
   /** Woken whenever a job has ended. */
   endings: HeldPolls;
   health(): EndpointHealth;
+  /** With more jobs than this in the queue, submissions are answered 429; Infinity for no such limit. */
+  maxQueuedJobs: number;
 }
 
-const WAIT_BOUNDS_MS = {
+const WAIT_BOUNDS_MS: Record<'runsync' | 'status-sync', BoundsMs> = {
   runsync: { min: 1_000, max: 300_000 },
   'status-sync': { min: 1_000, max: 90_000 },
 };
 const DEFAULT_WAIT_MS = 90_000;
-const DAY_MS = 86_400_000;
-/** RunPod's bounds of the policy's times. */
-const POLICY_BOUNDS_MS = {
-  executionTimeout: { min: 5_000, max: 7 * DAY_MS },
-  ttl: { min: 10_000, max: 7 * DAY_MS },
-};
+const RETENTION_BOUNDS_MS: BoundsMs = { min: 1, max: 7 * 86_400_000 };
 
-/** Operations that RunPod has and this does not have yet. */
-const NOT_YET = new Set(['requests', 'batch']);
+/** Operations that RunPod names and this does not answer, and why. */
+const UNANSWERED: Readonly<Record<string, string>> = {
+  requests:
+    'RunPod documents a rate limit for /requests but no reply; the local RunPod does not make one up. Ask /status for each job.',
+  batch: 'The local RunPod has no batches (a beta of RunPod). Submit each request by /run.',
+};
 
 /**
  * Answers `operation` (the path after the endpoint's id).
@@ -87,12 +90,14 @@ export async function handleClientCall(
       await exchange.reply(200, context.health());
       return true;
   }
-  if (NOT_YET.has(operation)) throw new RefusedRequest(501, `The local RunPod has no /${operation} yet.`);
+  const unanswered = UNANSWERED[operation];
+  if (unanswered !== undefined) throw new RefusedRequest(501, unanswered);
   return false;
 }
 
 async function run(context: ClientApiContext, exchange: Exchange): Promise<void> {
   const submission = await readSubmission(exchange, MAX_RUN_BYTES);
+  refuseWhenFull(context);
   const job = context.queue.submit({ ...submission, id: `${randomUUID()}-e1`, kind: 'run' });
   await exchange.reply(200, { id: job.id, status: 'IN_QUEUE' });
 }
@@ -100,6 +105,7 @@ async function run(context: ClientApiContext, exchange: Exchange): Promise<void>
 async function runSync(context: ClientApiContext, exchange: Exchange): Promise<void> {
   const waitMs = readWait(exchange, 'runsync');
   const submission = await readSubmission(exchange, MAX_RUNSYNC_BYTES);
+  refuseWhenFull(context);
   const job = context.queue.submit({ ...submission, id: `sync-${randomUUID()}-e1`, kind: 'runsync' });
   await holdUntilEnded(context, exchange, job, waitMs);
   await exchange.reply(
@@ -108,10 +114,15 @@ async function runSync(context: ClientApiContext, exchange: Exchange): Promise<v
   );
 }
 
+function refuseWhenFull({ queue, maxQueuedJobs }: ClientApiContext): void {
+  if (queue.counts().inQueue < maxQueuedJobs) return;
+  throw new RefusedRequest(429, `The queue may hold ${maxQueuedJobs} jobs, and is full.`);
+}
+
 async function status(context: ClientApiContext, exchange: Exchange, job: QueuedJob): Promise<void> {
   const ttl = exchange.query.get('ttl');
   if (ttl !== null) {
-    const ttlMs = readMilliseconds('ttl', Number(ttl), { min: 1, max: 7 * DAY_MS });
+    const ttlMs = readMilliseconds('ttl', Number(ttl), RETENTION_BOUNDS_MS);
     context.queue.shortenRetention(job.id, ttlMs);
   }
   await exchange.reply(200, envelopeOf(job));
@@ -146,71 +157,4 @@ function readWait(exchange: Exchange, operation: keyof typeof WAIT_BOUNDS_MS): n
   const text = exchange.query.get('wait');
   if (text === null) return DEFAULT_WAIT_MS;
   return readMilliseconds('wait', Number(text), WAIT_BOUNDS_MS[operation]);
-}
-
-async function readSubmission(
-  exchange: Exchange,
-  maxBytes: number,
-): Promise<Omit<Submission, 'id' | 'kind'>> {
-  const text = await exchange.readBody(maxBytes);
-  if (text === undefined) throw new RefusedRequest(400, `The body may be ${maxBytes} bytes at most.`);
-  const body = parseObject(text);
-  if (!body) throw new RefusedRequest(400, 'The body should be a JSON object.');
-  if (body['input'] === undefined || body['input'] === null) {
-    throw new RefusedRequest(400, 'The body should have an "input".');
-  }
-  const { webhook, s3Config } = body;
-  if (webhook !== undefined && !(typeof webhook === 'string' && URL.canParse(webhook))) {
-    throw new RefusedRequest(400, `webhook should be a URL, but is ${JSON.stringify(webhook)}.`);
-  }
-  return {
-    input: body['input'],
-    webhook,
-    policy: readPolicy(body['policy']),
-    // RunPod passes these on and throws other keys away.
-    extras: {
-      ...(webhook === undefined ? {} : { webhook }),
-      ...(s3Config === undefined ? {} : { s3Config }),
-    },
-  };
-}
-
-function readPolicy(value: unknown): JobPolicy | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (typeof value !== 'object') throw new RefusedRequest(400, 'policy should be an object.');
-  const policy: JobPolicy = {};
-  for (const name of ['executionTimeout', 'ttl'] as const) {
-    const limitMs = (value as Record<string, unknown>)[name];
-    if (limitMs !== undefined)
-      policy[name] = readMilliseconds(`policy.${name}`, limitMs, POLICY_BOUNDS_MS[name]);
-  }
-  const { lowPriority } = value as { lowPriority?: unknown };
-  if (lowPriority !== undefined) {
-    if (typeof lowPriority !== 'boolean') {
-      throw new RefusedRequest(
-        400,
-        `policy.lowPriority should be a boolean, but is ${JSON.stringify(lowPriority)}.`,
-      );
-    }
-    policy.lowPriority = lowPriority;
-  }
-  return policy;
-}
-
-function readMilliseconds(name: string, value: unknown, bounds: { min: number; max: number }): number {
-  if (typeof value === 'number' && value >= bounds.min && value <= bounds.max) return value;
-  throw new RefusedRequest(400, `${name} should be ${bounds.min} to ${bounds.max} ms, but is ${value}.`);
-}
-
-/** The object that `text` holds as JSON; undefined for anything else. */
-export function parseObject(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : undefined;
-  } catch {
-    // The caller says what was expected instead.
-    return undefined;
-  }
 }

@@ -1,6 +1,6 @@
 /** A job as the endpoint API shows it. */
 import type { JobEnvelope } from '../job-status.ts';
-import type { QueuedJob } from './job-queue.ts';
+import type { QueuedJob } from './queued-job.ts';
 
 /** What /status, /runsync and the webhook say about `job` now. */
 export function envelopeOf(job: QueuedJob): JobEnvelope {

@@ -1,38 +1,10 @@
 /** A small JSON server on node:http that knows what held polls need: when the caller left, and whether it got the reply. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { describeError, RunpodError } from '../errors.ts';
-import type { Logger } from '../logger.ts';
-
-/** One request and its reply. */
-export interface Exchange {
-  readonly method: string;
-  /** The path's segments, decoded: `/v2/abc/run` → `['v2', 'abc', 'run']`. */
-  readonly segments: readonly string[];
-  readonly query: URLSearchParams;
-  readonly authorization: string | undefined;
-  /** Aborts when the caller's connection closes before the reply has left. */
-  readonly callerGone: AbortSignal;
-  /**
-   * The body as text.
-   *
-   * @returns undefined when it is longer than `maxBytes`; the rest is read and thrown away
-   */
-  readBody(maxBytes: number): Promise<string | undefined>;
-  /** Sends JSON, or nothing when `body` is undefined; resolves true when all of it was handed to the connection. */
-  reply(status: number, body?: unknown): Promise<boolean>;
-}
-
-/** Thrown by a handler: answered as `{error}` with its status. */
-export class RefusedRequest extends Error {
-  override readonly name = 'RefusedRequest';
-  readonly status: number;
-
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
-}
+import type { Clock } from '../clock.ts';
+import { RunpodError } from '../errors.ts';
+import { type Exchange, type ReplyHeaders, segmentsOf } from './exchange.ts';
+import { type ExchangeObserver, recordedHeaders, sideOf } from './exchange-record.ts';
 
 /** A listening server. */
 export interface HttpServer {
@@ -41,34 +13,27 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/**
- * @param options.port 0 for any free one
- * @throws RunpodError `port_unavailable`
- */
-export async function startHttpServer(options: {
+/** How an exchange is carried and observed. */
+export interface HttpServerOptions {
   host: string;
+  /** 0 for any free one. */
   port: number;
+  /** Answers; must not reject. */
   handle(exchange: Exchange): Promise<void>;
-  logger: Logger;
-}): Promise<HttpServer> {
-  const { host, port, handle, logger } = options;
+  observe?: ExchangeObserver | undefined;
+  /** Kept out of what observers get. */
+  apiKey: string;
+  clock: Clock;
+}
+
+/** Longer bodies are cut to this while they are read: no limit of the API is as large. */
+const MAX_KEPT_BYTES = 32_000_000;
+
+/** @throws RunpodError `port_unavailable` */
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { host, port } = options;
   const server = createServer((request, response) => {
-    const exchange = createExchange(request, response);
-    handle(exchange).catch((thrown) => answerFailure(thrown, exchange));
-    async function answerFailure(thrown: unknown, { reply }: Exchange): Promise<void> {
-      if (response.headersSent) {
-        response.destroy();
-      } else if (thrown instanceof RefusedRequest) {
-        await reply(thrown.status, { error: thrown.message });
-      } else if (request.complete) {
-        logger.error(
-          { error: describeError(thrown), path: request.url },
-          'The local RunPod failed to answer a request.',
-        );
-        await reply(500, { error: 'The local RunPod failed to answer; see its log.' });
-      }
-      // What is left is a caller that went away while it was sending: its own affair.
-    }
+    void options.handle(createExchange(request, response, options));
   });
   // Held polls and idle workers come back seconds apart: their connections are worth keeping.
   server.keepAliveTimeout = 65_000;
@@ -89,43 +54,92 @@ export async function startHttpServer(options: {
   };
 }
 
-function createExchange(request: IncomingMessage, response: ServerResponse): Exchange {
+function createExchange(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { observe, apiKey, clock }: HttpServerOptions,
+): Exchange {
   const url = new URL(request.url ?? '/', 'http://local');
+  const segments = segmentsOf(url.pathname);
+  const startedAtMs = clock.now();
   const gone = new AbortController();
+  let body: Promise<RequestBody> | undefined;
+  let bodyText = '';
+  let replied: { status: number; text: string } | undefined;
+
   response.once('close', () => {
     if (!response.writableFinished) gone.abort();
+    const operation = segments[2] ?? '';
+    observe?.({
+      side: sideOf(operation),
+      operation,
+      method: request.method ?? 'GET',
+      path: url.pathname,
+      query: url.search.slice(1),
+      headers: recordedHeaders(request.headers, apiKey),
+      body: bodyText,
+      status: replied?.status,
+      reply: replied?.text ?? '',
+      isComplete: replied !== undefined && response.writableFinished,
+      startedAtMs,
+      endedAtMs: clock.now(),
+    });
   });
+
+  function writeHead(status: number, value: unknown, headers: ReplyHeaders): Buffer {
+    const text = value === undefined ? '' : JSON.stringify(value);
+    replied = { status, text };
+    const bytes = Buffer.from(text);
+    response.writeHead(status, {
+      ...(value === undefined
+        ? {}
+        : { 'content-type': 'application/json', 'content-length': bytes.byteLength }),
+      ...headers,
+    });
+    return bytes;
+  }
+
   return {
     method: request.method ?? 'GET',
-    segments: url.pathname.split('/').filter(Boolean).map(decodeSegment),
+    segments,
     query: url.searchParams,
     authorization: request.headers.authorization,
     callerGone: gone.signal,
     async readBody(maxBytes) {
-      const chunks: Buffer[] = [];
-      let sizeBytes = 0;
-      for await (const chunk of request as AsyncIterable<Buffer>) {
-        sizeBytes += chunk.byteLength;
-        if (sizeBytes <= maxBytes) chunks.push(chunk);
-      }
-      return sizeBytes <= maxBytes ? Buffer.concat(chunks).toString('utf8') : undefined;
+      body ??= readAll(request);
+      const { bytes, sizeBytes } = await body;
+      if (sizeBytes > maxBytes) return undefined;
+      bodyText = bytes.toString('utf8');
+      return bodyText;
     },
-    reply(status, body) {
+    reply(status, value, headers = {}) {
       return new Promise((resolve) => {
         if (response.destroyed) return resolve(false);
         response.once('close', () => resolve(response.writableFinished));
         response.once('finish', () => resolve(true));
-        if (body === undefined) response.writeHead(status).end();
-        else response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+        response.end(writeHead(status, value, headers));
       });
     },
+    replyPartly(status, value, headers = {}) {
+      const bytes = writeHead(status, value, headers);
+      response.write(bytes.subarray(0, bytes.byteLength >> 1), () => response.destroy());
+    },
+    cut: () => response.destroy(),
   };
 }
 
-function decodeSegment(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return segment;
+interface RequestBody {
+  bytes: Buffer;
+  /** Of the whole body, also where `bytes` are only its beginning. */
+  sizeBytes: number;
+}
+
+async function readAll(request: IncomingMessage): Promise<RequestBody> {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    sizeBytes += chunk.byteLength;
+    if (sizeBytes <= MAX_KEPT_BYTES) chunks.push(chunk);
   }
+  return { bytes: Buffer.concat(chunks), sizeBytes };
 }

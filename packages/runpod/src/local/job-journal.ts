@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { RunpodError } from '../errors.ts';
-import type { Submission } from './job-queue.ts';
+import type { Submission } from './queued-job.ts';
 
 /** A job as it was submitted, and when. */
 type JournaledJob = Submission & { submittedAtMs: number };

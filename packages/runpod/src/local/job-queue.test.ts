@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isTerminalStatus } from '../job-status.ts';
 import { createManualClock } from './index.ts';
-import { createJobQueue, type JobQueueOptions, type QueuedJob } from './job-queue.ts';
+import { createJobQueue, type JobQueueOptions } from './job-queue.ts';
+import type { QueuedJob } from './queued-job.ts';
 
 const MAX_DELIVERIES = 3;
 const HEARTBEAT_TIMEOUT_MS = 1_000;

@@ -23,7 +23,7 @@ async function setUp(options: Partial<LocalRunpodOptions>, maxAttempts = 1) {
 
 test('as many calls begin in any ten seconds as are allowed, and refused ones do not count', () => {
   const clock = createManualClock();
-  const limiter = createRateLimiter({ run: { perTenSeconds: 3 } }, clock);
+  const limiter = createRateLimiter({ run: { perTenSeconds: 3 } }, clock, () => 0);
   limiter.enter('run')();
   clock.advance(9_000);
   limiter.enter('run')();
@@ -43,6 +43,7 @@ test('a call counts as open until it has ended, each operation by itself', () =>
   const limiter = createRateLimiter(
     { run: { concurrent: 2 }, status: { concurrent: 1 } },
     createManualClock(),
+    () => 0,
   );
   const leave = limiter.enter('run');
   limiter.enter('run');

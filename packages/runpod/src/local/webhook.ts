@@ -3,6 +3,7 @@ import { type Clock, pause } from '../clock.ts';
 import { describeError } from '../errors.ts';
 import type { JobEnvelope } from '../job-status.ts';
 import type { Logger } from '../logger.ts';
+import type { Fault, FaultInjector } from './fault-script.ts';
 
 /** First call and RunPod's "up to 2 retries". */
 const MAX_CALLS = 3;
@@ -14,20 +15,28 @@ export interface WebhookSender {
   close(): Promise<void>;
 }
 
-/** @param options.retryDelayMs between calls; RunPod: 10 s. `timeoutMs` is for one call. */
-export function createWebhookSender(options: {
+/** How webhooks are called. */
+export interface WebhookSenderOptions {
   clock: Clock;
   logger: Logger;
+  faults: FaultInjector;
+  /** Between calls; RunPod: 10 s. */
   retryDelayMs: number;
+  /** For one call. */
   timeoutMs: number;
-}): WebhookSender {
-  const { clock, logger, retryDelayMs, timeoutMs } = options;
+}
+
+/** Sends nothing before the first `send`. */
+export function createWebhookSender(options: WebhookSenderOptions): WebhookSender {
+  const { clock, logger, faults, retryDelayMs, timeoutMs } = options;
   const closing = new AbortController();
   const underWay = new Set<Promise<void>>();
 
   async function deliver(url: string, envelope: JobEnvelope): Promise<void> {
     for (let call = 1; call <= MAX_CALLS && !closing.signal.aborted; call += 1) {
-      const failure = await callOnce(url, envelope);
+      const fault = faults.choose({ call: 'webhook', jobId: envelope.id });
+      const failure = await underFault(fault, () => callOnce(url, envelope));
+      faults.passed('webhook');
       if (failure === undefined) return;
       const isLast = call === MAX_CALLS;
       logger.warn(
@@ -38,18 +47,57 @@ export function createWebhookSender(options: {
     }
   }
 
+  /** What `call` says, or what the fault makes of it: undefined for success, else what went wrong. */
+  async function underFault(
+    fault: Fault | undefined,
+    call: () => Promise<string | undefined>,
+  ): Promise<string | undefined> {
+    switch (fault?.kind) {
+      case undefined:
+        return call();
+      case 'drop':
+        await pause(clock, timeoutMs, closing.signal);
+        return 'it did not answer in time';
+      case 'delay': {
+        if (fault.of !== 'reply') await pause(clock, fault.delayMs, closing.signal);
+        const failure = await call();
+        if (fault.of === 'reply') await pause(clock, fault.delayMs, closing.signal);
+        return failure;
+      }
+      case 'duplicate': {
+        const failure = await call();
+        if (fault.delayMs) await pause(clock, fault.delayMs, closing.signal);
+        await call();
+        return failure;
+      }
+      case 'reorder':
+        await faults.overtaken('webhook', fault.atMostMs ?? retryDelayMs, closing.signal);
+        return call();
+      case 'cut':
+        if (fault.when !== 'before') await call();
+        return 'the connection broke';
+      case 'answer':
+        return `it answered ${fault.status} instead of 200`;
+    }
+  }
+
   async function callOnce(url: string, envelope: JobEnvelope): Promise<string | undefined> {
+    if (closing.signal.aborted) return 'the local RunPod is ending';
+    const timedOut = new AbortController();
+    const cancelTimeout = clock.after(timeoutMs, () => timedOut.abort());
     try {
       const response = await fetch(url, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(envelope),
-        signal: AbortSignal.any([closing.signal, AbortSignal.timeout(timeoutMs)]),
+        signal: AbortSignal.any([closing.signal, timedOut.signal]),
       });
       await response.arrayBuffer();
       return response.status === 200 ? undefined : `it answered ${response.status} instead of 200`;
     } catch (thrown) {
-      return describeError(thrown);
+      return timedOut.signal.aborted ? 'it did not answer in time' : describeError(thrown);
+    } finally {
+      cancelTimeout();
     }
   }
 

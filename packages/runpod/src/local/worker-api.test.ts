@@ -2,8 +2,8 @@
 import { expect, test } from 'vitest';
 import { silentLogger } from '../logger.ts';
 import { handleClientCall } from './client-api.ts';
+import type { Exchange } from './exchange.ts';
 import { createHeldPolls } from './held-polls.ts';
-import type { Exchange } from './http-server.ts';
 import { createManualClock } from './index.ts';
 import { createJobQueue } from './job-queue.ts';
 import { handleWorkerCall, type WorkerApiContext } from './worker-api.ts';
@@ -31,6 +31,10 @@ function setUp() {
     takes: createHeldPolls(clock),
     stops: createHeldPolls(clock),
     pollHoldMs: 1_000,
+    emptyTakeStatus: 204,
+    oversizeResult: 'COMPLETED',
+    nonStringError: 'COMPLETED',
+    onUnhealthy: () => {},
     clock,
     logger: silentLogger,
   };
@@ -52,6 +56,8 @@ function brokenExchange(operation: string): Exchange & { replies: unknown[] } {
       replies.push(body);
       return false;
     },
+    replyPartly: () => {},
+    cut: () => {},
   };
 }
 
@@ -83,9 +89,10 @@ test('chunks whose reply did not leave begin the next one, unless another worker
   const clientApi = {
     queue,
     endings: createHeldPolls(context.clock),
+    maxQueuedJobs: Number.POSITIVE_INFINITY,
     health: () => ({
       jobs: queue.counts(),
-      workers: { idle: 0, running: 0, initializing: 0, ready: 0, throttled: 0 },
+      workers: { idle: 0, running: 0, initializing: 0, ready: 0, throttled: 0, unhealthy: 0 },
     }),
   };
   queue.submit({ id: 'a', kind: 'run', input: 1 });

@@ -11,7 +11,11 @@ export interface WorkerRegistry {
   isReady(workerId: string): boolean;
   /** From now on the worker gets no jobs: it is being stopped. */
   drain(workerId: string): void;
-  isDraining(workerId: string): boolean;
+  /** The worker has said that it is not fit: it gets no jobs, until it is forgotten. */
+  markUnhealthy(workerId: string): void;
+  isUnhealthy(workerId: string): boolean;
+  /** It is neither being stopped nor unfit. */
+  mayTake(workerId: string): boolean;
   forget(workerId: string): void;
   orderStop(workerId: string, jobId: string): void;
   revokeStop(workerId: string, jobId: string): void;
@@ -19,14 +23,18 @@ export interface WorkerRegistry {
   takeStops(workerId: string): string[] | undefined;
   /** Forgets workers of unknown origin (started by hand) that have been silent for `silenceMs`. */
   forgetSilent(silenceMs: number): void;
+  /** Have called, and may take jobs. */
   ready(): string[];
+  /** Have been started and have not called yet. */
   initializing(): string[];
+  unhealthy(): string[];
 }
 
 interface KnownWorker {
   isExpected: boolean;
   seenAtMs: number | undefined;
   isDraining: boolean;
+  isUnhealthy: boolean;
   stops: Set<string>;
 }
 
@@ -37,7 +45,13 @@ export function createWorkerRegistry(clock: Clock): WorkerRegistry {
   function known(workerId: string): KnownWorker {
     let worker = workers.get(workerId);
     if (!worker) {
-      worker = { isExpected: false, seenAtMs: undefined, isDraining: false, stops: new Set() };
+      worker = {
+        isExpected: false,
+        seenAtMs: undefined,
+        isDraining: false,
+        isUnhealthy: false,
+        stops: new Set(),
+      };
       workers.set(workerId, worker);
     }
     return worker;
@@ -58,7 +72,14 @@ export function createWorkerRegistry(clock: Clock): WorkerRegistry {
     drain: (workerId) => {
       known(workerId).isDraining = true;
     },
-    isDraining: (workerId) => workers.get(workerId)?.isDraining ?? false,
+    markUnhealthy: (workerId) => {
+      known(workerId).isUnhealthy = true;
+    },
+    isUnhealthy: (workerId) => workers.get(workerId)?.isUnhealthy ?? false,
+    mayTake(workerId) {
+      const worker = workers.get(workerId);
+      return worker === undefined || !(worker.isDraining || worker.isUnhealthy);
+    },
     forget: (workerId) => {
       workers.delete(workerId);
     },
@@ -80,7 +101,9 @@ export function createWorkerRegistry(clock: Clock): WorkerRegistry {
         if (!isExpected && clock.now() - (seenAtMs ?? 0) >= silenceMs) workers.delete(workerId);
       }
     },
-    ready: () => idsWhere((worker) => worker.seenAtMs !== undefined && !worker.isDraining),
+    ready: () =>
+      idsWhere((worker) => worker.seenAtMs !== undefined && !worker.isDraining && !worker.isUnhealthy),
     initializing: () => idsWhere((worker) => worker.seenAtMs === undefined && !worker.isDraining),
+    unhealthy: () => idsWhere((worker) => worker.isUnhealthy),
   };
 }

@@ -46,6 +46,10 @@ export interface SupervisorOptions {
 export interface WorkerSupervisor {
   /** Starts and stops what the moment asks for; called on every change of the queue and every tick. */
   adjust(): void;
+  /** Stops a worker that is not fit and starts another in its place, after the wait that a crash would cost. */
+  replace(workerId: string): void;
+  /** Workers that are wanted and cannot start yet: the wait after a crash holds them back. */
+  heldBack(): number;
   /** Stops all workers, the running jobs with them. */
   close(): Promise<void>;
 }
@@ -96,10 +100,7 @@ export function createWorkerSupervisor(options: SupervisorOptions): WorkerSuperv
     const worker = workers.get(workerId);
     workers.delete(workerId);
     if (worker && !worker.isStopping) {
-      if (clock.now() - worker.startedAtMs >= STABLE_AFTER_MS) crashes = 0;
-      const delayMs = backoffMs(crashes, { ...CRASH_BACKOFF, random: options.random });
-      crashes += 1;
-      mayStartAtMs = clock.now() + delayMs;
+      const delayMs = slowDown(worker);
       logger.error(
         { workerId, code: exit.code, signal: exit.signal, delayMs },
         exit.failure
@@ -111,6 +112,19 @@ export function createWorkerSupervisor(options: SupervisorOptions): WorkerSuperv
     }
     options.onExit(workerId);
     adjust();
+  }
+
+  /** A worker came to nothing: the next one waits, the longer the oftener that happens. */
+  function slowDown(worker: SupervisedWorker): number {
+    if (clock.now() - worker.startedAtMs >= STABLE_AFTER_MS) crashes = 0;
+    const delayMs = backoffMs(crashes, { ...CRASH_BACKOFF, random: options.random });
+    crashes += 1;
+    mayStartAtMs = clock.now() + delayMs;
+    return delayMs;
+  }
+
+  function wantedCount(): number {
+    return Math.min(maxWorkers, Math.max(minWorkers, options.demand()));
   }
 
   async function stop(workerId: string, worker: SupervisedWorker): Promise<void> {
@@ -128,7 +142,7 @@ export function createWorkerSupervisor(options: SupervisorOptions): WorkerSuperv
     if (isClosed) return;
     const kept = [...workers].filter(([, worker]) => !worker.isStopping);
     for (const [workerId, worker] of kept) noteIdleness(workerId, worker);
-    const wanted = Math.min(maxWorkers, Math.max(minWorkers, options.demand()));
+    const wanted = wantedCount();
     let surplus = kept.length - wanted;
     for (const [workerId, worker] of kept) {
       const hasIdledOut =
@@ -145,6 +159,14 @@ export function createWorkerSupervisor(options: SupervisorOptions): WorkerSuperv
 
   return {
     adjust,
+    replace(workerId) {
+      const worker = workers.get(workerId);
+      if (!worker || worker.isStopping) return;
+      const delayMs = slowDown(worker);
+      logger.error({ workerId, delayMs }, 'A worker is not fit and is stopped; the next one waits.');
+      void stop(workerId, worker);
+    },
+    heldBack: () => (clock.now() < mayStartAtMs ? Math.max(0, wantedCount() - workers.size) : 0),
     async close() {
       isClosed = true;
       await Promise.all(
