@@ -12,8 +12,8 @@
  * job's signal carries: `job_stopped` (the platform withdrew the job) and `worker_shutdown` (the drain's deadline passed).
  *
  * Posted as a job's error: `worker_shutdown`, `invalid_job`, `handler_failed`, `output_too_large`,
- * `output_not_serializable`, `output_undelivered` (a stream's chunk did not arrive), besides the codes of a handler's
- * own `JobError`s.
+ * `output_not_serializable`, `offload_failed` (the author's hook for large results threw), `output_undelivered` (a
+ * stream's chunk did not arrive), besides the codes of a handler's own `JobError`s.
  *
  * Of the local RunPod: `option_invalid`, `port_unavailable`.
  */
@@ -36,6 +36,7 @@ export type RunpodErrorCode =
   | 'handler_failed'
   | 'output_too_large'
   | 'output_not_serializable'
+  | 'offload_failed'
   | 'output_undelivered'
   | 'option_invalid'
   | 'port_unavailable';

@@ -35,6 +35,8 @@ interface Setup {
   /** Bodies posted to job-stream, parsed. */
   chunks(): Record<string, unknown>[];
   count(call: string): number;
+  /** From now on a poll that was left by its caller can still be answered, as if it had been a moment before. */
+  answerLeftPolls(): void;
 }
 
 const closers: (() => Promise<unknown>)[] = [];
@@ -83,6 +85,8 @@ export async function setUp(
     seen,
     posts: () => bodiesOf('job-done'),
     chunks: () => bodiesOf('job-stream'),
+    // A property of node's servers without a type: they keep their side of a connection open when the caller closes its own.
+    answerLeftPolls: () => void Object.assign(server, { httpAllowHalfOpen: true }),
     count: (wanted) => seen.filter(({ call }) => call === wanted).length,
   };
 }

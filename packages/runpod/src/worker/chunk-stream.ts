@@ -10,6 +10,8 @@ export interface ChunkStreamOptions {
   signal: AbortSignal;
   /** Keep all chunks for the final output. */
   aggregate: boolean;
+  /** Gives what stands in for a chunk that is no text and too large; without it such a chunk fails the stream. */
+  offload?: ((chunk: unknown, sizeBytes: number) => Promise<unknown>) | undefined;
 }
 
 /**
@@ -23,11 +25,14 @@ export async function sendChunks(
   chunks: AsyncIterable<unknown>,
   options: ChunkStreamOptions,
 ): Promise<unknown> {
-  const { send, signal, aggregate } = options;
+  const { send, signal, aggregate, offload } = options;
   const sent: unknown[] = [];
-  for await (const chunk of chunks) {
+  for await (const yielded of chunks) {
     signal.throwIfAborted();
-    if (hasError(chunk)) return chunk;
+    if (hasError(yielded)) return yielded;
+    const sizeBytes = offload && typeof yielded !== 'string' ? chunkBody(yielded).byteLength : 0;
+    const isLarge = offload && sizeBytes > MAX_STREAM_CHUNK_BYTES;
+    const chunk = isLarge ? await offload(yielded, sizeBytes) : yielded;
     const bodies = encodeChunk(chunk);
     // Read back at once: the handler may fill the same object anew for its next chunk.
     if (aggregate) sent.push(typeof chunk === 'object' ? JSON.parse(JSON.stringify(chunk)) : (chunk ?? null));
@@ -43,13 +48,7 @@ export async function sendChunks(
 
 /** The bodies for one chunk: one, or several for a string beyond the limit, cut between characters. */
 function encodeChunk(chunk: unknown): Uint8Array[] {
-  let body: Uint8Array;
-  try {
-    body = Buffer.from(JSON.stringify({ output: chunk ?? null }));
-  } catch (cause) {
-    const message = `A chunk of the handler cannot be written as JSON: ${describeError(cause)}.`;
-    throw new RunpodError('output_not_serializable', message, { cause });
-  }
+  const body = chunkBody(chunk);
   if (body.byteLength <= MAX_STREAM_CHUNK_BYTES) return [body];
   if (typeof chunk !== 'string') {
     const message = `A chunk of the handler is ${body.byteLength} bytes, but may be ${MAX_STREAM_CHUNK_BYTES} at most: yield smaller chunks, or text, which is split.`;
@@ -57,6 +56,15 @@ function encodeChunk(chunk: unknown): Uint8Array[] {
   }
   const middle = middleOf(chunk);
   return [...encodeChunk(chunk.slice(0, middle)), ...encodeChunk(chunk.slice(middle))];
+}
+
+function chunkBody(chunk: unknown): Uint8Array {
+  try {
+    return Buffer.from(JSON.stringify({ output: chunk ?? null }));
+  } catch (cause) {
+    const message = `A chunk of the handler cannot be written as JSON: ${describeError(cause)}.`;
+    throw new RunpodError('output_not_serializable', message, { cause });
+  }
 }
 
 /** An index near the middle of `text` that does not part a surrogate pair. */

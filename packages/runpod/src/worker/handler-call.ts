@@ -1,6 +1,6 @@
 /** Calls a handler, whether it returns its output or yields it in chunks. */
 import type { Logger } from '../logger.ts';
-import { sendChunks } from './chunk-stream.ts';
+import { type ChunkStreamOptions, sendChunks } from './chunk-stream.ts';
 import type { Handler, Job, JobContext, StreamingHandler } from './job.ts';
 
 /** Either kind of handler. */
@@ -12,6 +12,8 @@ export interface ChunkSink {
   open(): (body: Uint8Array) => Promise<void>;
   /** Whether the chunks are in the output too. */
   aggregate: boolean;
+  /** As for `sendChunks`. */
+  offload?: ChunkStreamOptions['offload'];
 }
 
 /** @returns the job's output; throws what the handler throws, and what `sendChunks` does */
@@ -27,6 +29,7 @@ export async function callHandler<Input, Output>(
     send: sink.open(),
     signal: context.signal,
     aggregate: sink.aggregate,
+    offload: sink.offload,
   });
 }
 

@@ -2,11 +2,23 @@
 
 /** What the thread is started with. */
 export interface HeartbeatThreadData {
-  pingUrl: string;
+  /** Undefined: no pings, the thread is a watchdog alone. */
+  pingUrl: string | undefined;
   intervalMs: number;
   headers: Record<string, string>;
   version: string;
+  watchdog: Watchdog | undefined;
 }
+
+/** How the thread notices that the main thread is stuck. */
+export interface Watchdog {
+  stuckAfterMs: number;
+  /** One Int32 that the main thread adds to at least `BEATS_PER_LIMIT` times in `stuckAfterMs`. */
+  beats: SharedArrayBuffer;
+}
+
+/** How often the main thread shows that it lives, and the watchdog looks, within the limit. */
+export const BEATS_PER_LIMIT = 10;
 
 /** Main thread → heartbeat: the jobs being worked on. */
 export interface HeartbeatJobs {
@@ -25,7 +37,7 @@ export interface HeartbeatReport {
  */
 export const HEARTBEAT_THREAD_SOURCE = `
 const { parentPort, workerData } = require('node:worker_threads');
-const { pingUrl, intervalMs, headers, version } = workerData;
+const { pingUrl, intervalMs, headers, version, watchdog } = workerData;
 let jobIds = [];
 let lastFailure = null;
 parentPort.on('message', (message) => { jobIds = message.jobIds; });
@@ -48,7 +60,38 @@ async function ping() {
   lastFailure = failure;
 }
 
+async function replaceStuckWorker({ stuckAfterMs }) {
+  const reason = 'The event loop was blocked for ' + stuckAfterMs + ' ms.';
+  // The main thread cannot log; without a word the process would seem to have vanished.
+  const line = { requestId: null, message: reason + ' Ending the process.', level: 'ERROR', jobIds };
+  require('node:fs').writeSync(2, JSON.stringify(line) + '\\n');
+  if (pingUrl) {
+    const query = new URLSearchParams({ status: 'unhealthy', check: 'event_loop', reason, runpod_version: version });
+    const url = pingUrl + (pingUrl.includes('?') ? '&' : '?') + query;
+    await fetch(url, { headers, signal: AbortSignal.timeout(2000) }).catch(() => {});
+  }
+  process.kill(process.pid, 'SIGKILL');
+}
+
+function watch({ stuckAfterMs, beats }) {
+  const counter = new Int32Array(beats);
+  let lastBeat = Atomics.load(counter, 0);
+  let looksWithoutBeat = 0;
+  const timer = setInterval(() => {
+    const beat = Atomics.load(counter, 0);
+    // Looks are counted, not time: a machine that was suspended has stopped this thread as well.
+    looksWithoutBeat = beat === lastBeat ? looksWithoutBeat + 1 : 0;
+    lastBeat = beat;
+    if (looksWithoutBeat < ${BEATS_PER_LIMIT}) return;
+    clearInterval(timer);
+    replaceStuckWorker(watchdog);
+  }, stuckAfterMs / ${BEATS_PER_LIMIT});
+}
+
+if (watchdog) watch(watchdog);
 // Pings start on the interval's beat whether or not the last one has been answered: a slow reply must not look like a dead worker.
-setInterval(ping, intervalMs);
-ping();
+if (pingUrl) {
+  setInterval(ping, intervalMs);
+  ping();
+}
 `;

@@ -5,10 +5,12 @@ import { describeError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { SDK_VERSION } from '../version.ts';
 import {
+  BEATS_PER_LIMIT,
   HEARTBEAT_THREAD_SOURCE,
   type HeartbeatJobs,
   type HeartbeatReport,
   type HeartbeatThreadData,
+  type Watchdog,
 } from './heartbeat-thread.ts';
 import { userAgent } from './platform-api.ts';
 import type { WorkerSettings } from './settings.ts';
@@ -25,21 +27,31 @@ const PING_VERSION = `firepod-runpod/${SDK_VERSION}`;
 const UNHEALTHY_TIMEOUT_MS = 2_000;
 const MAX_REASON_CHARACTERS = 256;
 
-/** Pings every `settings.pingIntervalMs`, however long a handler blocks the main thread; silent without a ping URL. */
-export function startHeartbeat(settings: WorkerSettings, logger: Logger, clock: Clock): Heartbeat {
+/**
+ * Pings every `settings.pingIntervalMs`, however long a handler blocks the main thread; silent without a ping URL.
+ *
+ * @param options.stuckAfterMs when the main thread has been blocked for so long, the process is ended
+ */
+export function startHeartbeat(
+  settings: WorkerSettings,
+  options: { logger: Logger; clock: Clock; stuckAfterMs?: number | undefined },
+): Heartbeat {
+  const { logger, clock, stuckAfterMs } = options;
   const { pingUrl } = settings;
   if (pingUrl === undefined) {
     logger.info(
       {},
       'No heartbeat is sent: RUNPOD_WEBHOOK_PING, RUNPOD_POD_ID or RUNPOD_AI_API_KEY is not set.',
     );
-    return { setJobs: () => {}, close: async () => {} };
+    if (stuckAfterMs === undefined) return { setJobs: () => {}, close: async () => {} };
   }
+  const pulse = stuckAfterMs === undefined ? undefined : startPulse(stuckAfterMs);
   const data: HeartbeatThreadData = {
-    pingUrl: ofThisWorker(pingUrl, settings),
+    pingUrl: pingUrl && ofThisWorker(pingUrl, settings),
     intervalMs: settings.pingIntervalMs,
     headers: pingHeaders(settings),
     version: PING_VERSION,
+    watchdog: pulse?.watchdog,
   };
   let jobIds: string[] = [];
   let isClosed = false;
@@ -74,10 +86,20 @@ export function startHeartbeat(settings: WorkerSettings, logger: Logger, clock: 
     },
     async close() {
       isClosed = true;
+      pulse?.stop();
       cancelRestart?.();
       await thread.terminate();
     },
   };
+}
+
+/** Shows the watchdog that this thread's event loop turns. */
+function startPulse(stuckAfterMs: number): { watchdog: Watchdog; stop(): void } {
+  const beats = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+  const counter = new Int32Array(beats);
+  // Twice as often as the watchdog looks, so that a late timer is not a missed beat.
+  const timer = setInterval(() => Atomics.add(counter, 0, 1), stuckAfterMs / BEATS_PER_LIMIT / 2).unref();
+  return { watchdog: { stuckAfterMs, beats }, stop: () => clearInterval(timer) };
 }
 
 /** Tells the platform once that this worker is not fit and why; a ping that does not arrive is logged, nothing is thrown. */

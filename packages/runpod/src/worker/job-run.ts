@@ -4,10 +4,12 @@ import { RunpodError } from '../errors.ts';
 import { type Logger, withFields } from '../logger.ts';
 import { type AnyHandler, callHandler, isDeliberate, logUnforeseen } from './handler-call.ts';
 import type { Job } from './job.ts';
+import { createOffload, type OffloadResult } from './offload.ts';
 import type { PlatformApi } from './platform-api.ts';
 import { createProgress } from './progress.ts';
-import { encodeResult, type Outcome } from './result.ts';
-import { deliverResult } from './result-delivery.ts';
+import { encodeResult, type Outcome, type ResultOptions } from './result.ts';
+import { deliver, deliverResult } from './result-delivery.ts';
+import type { ResultSpool } from './result-spool.ts';
 
 /** What all runs of a worker share. */
 export interface JobRunContext<Input, Output> {
@@ -20,6 +22,9 @@ export interface JobRunContext<Input, Output> {
   refreshWorker: boolean;
   /** Limit of a posted body in bytes, by job. */
   maxResultBytes: (jobId: string) => number;
+  /** For what is larger; without it such a job fails. */
+  offloadResult: OffloadResult<Input> | undefined;
+  spool: ResultSpool;
   progressIntervalMs: number;
   /** How long the result is tried. */
   resultDeliveryMs: number;
@@ -62,7 +67,13 @@ export function startJobRun<Input, Output>(
   const runEnded = new AbortController();
   let isStopped = false;
   let isStream = false;
+  const resultOptions: ResultOptions = {
+    workerId,
+    maxBytes: context.maxResultBytes(job.id),
+    refreshWorker: context.refreshWorker,
+  };
 
+  const offload = createOffload(context.offloadResult, job, { signal: abort.signal, logger });
   const progress = createProgress({
     clock,
     intervalMs: context.progressIntervalMs,
@@ -88,16 +99,13 @@ export function startJobRun<Input, Output>(
     });
   }
 
+  function deliveryOptions(signal: AbortSignal) {
+    return { limitMs: context.resultDeliveryMs, signal, clock, random: context.random, logger };
+  }
+
   async function sendChunk(body: Uint8Array): Promise<void> {
-    const isDelivered = await deliverResult(api, job.id, body, {
-      as: 'chunk',
-      limitMs: context.resultDeliveryMs,
-      signal: abort.signal,
-      clock,
-      random: context.random,
-      logger,
-    });
-    if (isDelivered) return;
+    const delivery = await deliver(api, job.id, body, { ...deliveryOptions(abort.signal), as: 'chunk' });
+    if (delivery === 'accepted') return;
     const message = `A chunk of job ${job.id} could not be delivered, so that its stream has a hole; submit it again.`;
     throw new RunpodError('output_undelivered', message, { retryable: true });
   }
@@ -117,8 +125,12 @@ export function startJobRun<Input, Output>(
       logger,
     };
     try {
-      const sink = { open: openStream, aggregate: context.aggregate };
-      return { output: await callHandler(context.handler, job, jobContext, sink) };
+      const sink = { open: openStream, aggregate: context.aggregate, offload: offload.chunk };
+      const whole = await callHandler(context.handler, job, jobContext, sink);
+      const { output, refreshesWorker } = await offload.result(whole, resultOptions);
+      // What stands in for the output may not say it again.
+      resultOptions.refreshWorker ||= refreshesWorker;
+      return { output };
     } catch (thrown) {
       return { thrown };
     }
@@ -147,21 +159,20 @@ export function startJobRun<Input, Output>(
       return { refreshesWorker: context.refreshWorker };
     }
     if ('thrown' in outcome) logUnforeseen(logger, outcome.thrown);
-    const result = encodeResult(outcome, {
+    const result = encodeResult(outcome, resultOptions);
+    const spooled = {
+      jobId: job.id,
       workerId,
-      maxBytes: context.maxResultBytes(job.id),
-      refreshWorker: context.refreshWorker,
-    });
-    await progress.flush();
-    const isDelivered = await deliverResult(api, job.id, result.body, {
-      as: isStream ? 'stream-result' : 'result',
-      limitMs: context.resultDeliveryMs,
-      signal: deliveryCut.signal,
-      clock,
-      random: context.random,
-      logger,
-    });
+      as: isStream ? ('stream-result' as const) : ('result' as const),
+      body: result.body,
+      storedAtMs: clock.now(),
+    };
+    // On disk before anything can cut the process or the network; progress that is under way goes first all the same.
+    await Promise.all([context.spool.keep(spooled), progress.flush()]);
+    const delivery = await deliverResult(api, context.spool, spooled, deliveryOptions(deliveryCut.signal));
+    if (isStopped) await context.spool.forget(spooled);
     const fields = { durationMs: clock.now() - startedAtMs, sizeBytes: result.body.byteLength };
+    const isDelivered = delivery === 'accepted';
     if (isDelivered && result.errorCode) logger.warn({ ...fields, code: result.errorCode }, 'Failed.');
     else if (isDelivered) logger.info(fields, 'Finished.');
     return { refreshesWorker: result.refreshesWorker };

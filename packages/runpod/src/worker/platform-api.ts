@@ -4,6 +4,7 @@ import { type Clock, pause } from '../clock.ts';
 import { describeError } from '../errors.ts';
 import { retryAfterMs } from '../retry.ts';
 import { SDK_VERSION } from '../version.ts';
+import { createLongPoller, type LongPollReply } from './long-poll.ts';
 import type { WorkerSettings } from './settings.ts';
 
 /** What a long poll brought. */
@@ -28,12 +29,17 @@ export interface PostOptions {
   as: 'result' | 'stream-result' | 'chunk';
   timeoutMs: number;
   signal: AbortSignal;
+  /** The worker that had the job; default: this one. */
+  workerId?: string | undefined;
 }
 
 /** One worker's door to the platform; nothing here throws. */
 export interface PlatformApi {
-  /** Asks for a job; 200 brings `{id, input, …}`. */
-  take(options: { hasJobs: boolean; signal: AbortSignal }): Promise<PollReply>;
+  /**
+   * Asks for up to `batchSize` jobs; 200 brings `{id, input, …}`, or an array of such. A job that the platform assigned
+   * just before `signal` aborted still comes.
+   */
+  take(options: { hasJobs: boolean; batchSize: number; signal: AbortSignal }): Promise<PollReply>;
   /** Asks for jobs to stop; 200 brings `{jobsToStop: [id, …]}`. */
   takeStops(signal: AbortSignal): Promise<PollReply>;
   /** False when the take URL has not the form from which the stop channel's URL follows. */
@@ -42,66 +48,62 @@ export interface PlatformApi {
   post(jobId: string, body: Uint8Array, options: PostOptions): Promise<PostReply>;
   /** False without the stream's URL: then no chunk can be posted. */
   readonly hasStream: boolean;
+  close(): void;
 }
 
 /** runpod-python cuts its polls at the same time. */
 const POLL_TIMEOUT_MS = 90_000;
-/** For the rest of a reply whose head has arrived. */
-const POLL_BODY_TIMEOUT_MS = 30_000;
+/** A take that was left may bring a job for so long: the server hears of it within a round trip. */
+const TAKE_LINGER_MS = 1_000;
 
-/** @param fetchImplementation the global fetch, or a stand-in that counts or delays */
+/** @param fetchImplementation for posts: the global fetch, or a stand-in that counts or delays */
 export function createPlatformApi(
   settings: WorkerSettings,
   fetchImplementation: typeof fetch,
   clock: Clock,
 ): PlatformApi {
   const takeUrl = settings.takeUrl.replaceAll('$ID', () => encodeURIComponent(settings.workerId));
+  const hasKnownForm = takeUrl.includes('/job-take/');
+  const batchUrl = takeUrl.replace('/job-take/', '/job-take-batch/');
   const stopUrl = takeUrl.replace('/job-take/', '/job-stop/');
-  const resultUrl = ofThisWorker(settings.resultUrl);
-  const streamUrl = settings.streamUrl === undefined ? undefined : ofThisWorker(settings.streamUrl);
+  const poller = createLongPoller(clock);
   const sessionHeaders = {
     'content-type': 'application/json',
     'user-agent': userAgent(settings.userAgentSuffix),
     ...(settings.apiKey === undefined ? {} : { authorization: settings.apiKey }),
   };
 
-  function ofThisWorker(template: string): string {
-    return template.replaceAll('$RUNPOD_POD_ID', () => encodeURIComponent(settings.workerId));
-  }
-
-  async function poll(url: string, signal: AbortSignal): Promise<PollReply> {
-    if (signal.aborted) return { kind: 'aborted' };
-    const request = new AbortController();
-    const abort = () => request.abort();
-    signal.addEventListener('abort', abort, { once: true });
-    let cancelTimeout = clock.after(POLL_TIMEOUT_MS, abort);
+  async function poll(url: string, signal: AbortSignal, lingerMs: number): Promise<PollReply> {
     try {
-      const response = await fetchImplementation(url, { headers: sessionHeaders, signal: request.signal });
-      // A reply that has begun may carry a job: it is read to its end, whoever stops waiting now.
-      signal.removeEventListener('abort', abort);
-      cancelTimeout();
-      cancelTimeout = clock.after(POLL_BODY_TIMEOUT_MS, abort);
-      return await readPollReply(response, clock);
+      const options = { headers: sessionHeaders, signal, holdMs: POLL_TIMEOUT_MS, lingerMs };
+      const reply = await poller.poll(url, options);
+      if (reply) return readPollReply(reply, clock);
+      // Our own end of a poll that the server held too long is no failure.
+      return signal.aborted ? { kind: 'aborted' } : { kind: 'none' };
     } catch (thrown) {
-      if (signal.aborted) return { kind: 'aborted' };
-      // Our own cut of a poll that the server held too long is no failure.
-      if (request.signal.aborted) return { kind: 'none' };
       return { kind: 'failed', reason: describeError(thrown) };
-    } finally {
-      signal.removeEventListener('abort', abort);
-      cancelTimeout();
     }
   }
 
   return {
-    hasStopChannel: takeUrl.includes('/job-take/'),
-    take: ({ hasJobs, signal }) => poll(withQuery(takeUrl, `job_in_progress=${hasJobs ? 1 : 0}`), signal),
-    takeStops: (signal) => poll(stopUrl, signal),
-    hasStream: streamUrl !== undefined,
-    async post(jobId, body, { as, timeoutMs, signal }) {
-      const template = as === 'chunk' ? streamUrl : resultUrl;
+    hasStopChannel: hasKnownForm,
+    take({ hasJobs, batchSize, signal }) {
+      const query = `job_in_progress=${hasJobs ? 1 : 0}`;
+      const url =
+        batchSize > 1 && hasKnownForm
+          ? withQuery(batchUrl, `batch_size=${batchSize}&${query}`)
+          : withQuery(takeUrl, query);
+      return poll(url, signal, TAKE_LINGER_MS);
+    },
+    takeStops: (signal) => poll(stopUrl, signal, 0),
+    hasStream: settings.streamUrl !== undefined,
+    close: () => poller.close(),
+    async post(jobId, body, { as, timeoutMs, signal, workerId = settings.workerId }) {
+      const template = as === 'chunk' ? settings.streamUrl : settings.resultUrl;
       if (template === undefined) return { kind: 'failed', reason: 'RUNPOD_WEBHOOK_POST_STREAM is not set' };
-      const url = template.replaceAll('$ID', () => encodeURIComponent(jobId));
+      const url = template
+        .replaceAll('$RUNPOD_POD_ID', () => encodeURIComponent(workerId))
+        .replaceAll('$ID', () => encodeURIComponent(jobId));
       // Only the result that ends a stream says so: the chunks themselves do not.
       const query = `isStream=${as === 'stream-result'}`;
       const attempt = new AbortController();
@@ -140,15 +142,11 @@ export function createPlatformApi(
   };
 }
 
-async function readPollReply(response: Response, clock: Clock): Promise<PollReply> {
-  const text = await response.text();
-  if (response.status === 204 || response.status === 400) return { kind: 'none' };
-  if (!response.ok) {
-    return {
-      kind: 'refused',
-      status: response.status,
-      retryAfterMs: retryAfterMs(response.headers, clock.now()),
-    };
+function readPollReply({ status, retryAfter, text }: LongPollReply, clock: Clock): PollReply {
+  if (status === 204 || status === 400) return { kind: 'none' };
+  if (status < 200 || status >= 300) {
+    const headers = new Headers(retryAfter === undefined ? {} : { 'retry-after': retryAfter });
+    return { kind: 'refused', status, retryAfterMs: retryAfterMs(headers, clock.now()) };
   }
   if (text.trim() === '') return { kind: 'none' };
   try {

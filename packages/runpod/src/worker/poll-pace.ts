@@ -1,4 +1,6 @@
 /** How long a long-poll loop waits before it asks again: not at all when the server held the poll, else ever longer. */
+import { type Clock, pause } from '../clock.ts';
+import type { Logger } from '../logger.ts';
 import { backoffMs } from '../retry.ts';
 import type { PollReply } from './platform-api.ts';
 
@@ -42,4 +44,17 @@ export function createPollPace(random: () => number): PollPace {
       return delayMs;
     },
   };
+}
+
+/** Waits `delayMs`, or until `signal` aborts; says why when the poll failed. */
+export async function rest(
+  reply: PollReply,
+  delayMs: number,
+  { signal, clock, logger }: { signal: AbortSignal; clock: Clock; logger: Logger },
+): Promise<void> {
+  if (reply.kind === 'refused' || reply.kind === 'failed') {
+    const reason = reply.kind === 'refused' ? `status ${reply.status}` : reply.reason;
+    logger.warn({ delayMs }, `Asking the platform failed (${reason}); asking again.`);
+  }
+  if (delayMs > 0) await pause(clock, delayMs, signal);
 }

@@ -3,6 +3,10 @@ import { describeError, RunpodError } from '../errors.ts';
 import { MAX_RUN_BYTES, MAX_RUNSYNC_BYTES } from '../payload-limits.ts';
 import { JobError } from './job.ts';
 
+/** An error is for reading: whatever was thrown, its text stays far below every limit. */
+const MAX_MESSAGE_CHARACTERS = 4_000;
+const MAX_CODE_CHARACTERS = 200;
+
 /** How a handler ended. */
 export type Outcome = { output: unknown } | { thrown: unknown };
 
@@ -26,6 +30,8 @@ export interface EncodedResult {
   errorCode: string | undefined;
   /** Whether it asks the platform for a new worker in place of this one. */
   refreshesWorker: boolean;
+  /** The output that was too large to be posted, without `refresh_worker`, and its size in bytes as a body. */
+  oversize?: { output: unknown; sizeBytes: number };
 }
 
 /**
@@ -49,16 +55,20 @@ export function encodeResult(outcome: Outcome, options: ResultOptions): EncodedR
     const error = new RunpodError('output_not_serializable', message, { cause });
     return encodeError(error, options, refreshesWorker);
   }
-  if (body.byteLength > options.maxBytes) {
-    const message = `The job's result is ${body.byteLength} bytes, but may be ${options.maxBytes} at most: store large files elsewhere and return their addresses.`;
-    return encodeError(new RunpodError('output_too_large', message), options, refreshesWorker);
-  }
-  return { body, errorCode, refreshesWorker };
+  if (body.byteLength <= options.maxBytes) return { body, errorCode, refreshesWorker };
+  const { output, error } = splitOutput(outcome.output);
+  // What went wrong is worth more than the output beside it.
+  if (error !== undefined) return encodeError(error, options, refreshesWorker);
+  const sizeBytes = body.byteLength;
+  const message = `The job's result is ${sizeBytes} bytes, but may be ${options.maxBytes} at most: store large files elsewhere and return their addresses.`;
+  const tooLarge = new RunpodError('output_too_large', message);
+  return { ...encodeError(tooLarge, options, refreshesWorker), oversize: { output, sizeBytes } };
 }
 
 /** The code under which `thrown` is posted. */
 function errorCodeOf(thrown: unknown): string {
-  return thrown instanceof JobError || thrown instanceof RunpodError ? thrown.code : 'handler_failed';
+  const isKnown = thrown instanceof JobError || thrown instanceof RunpodError;
+  return isKnown ? thrown.code.slice(0, MAX_CODE_CHARACTERS) : 'handler_failed';
 }
 
 function encodeError(thrown: unknown, { workerId }: ResultOptions, refreshesWorker: boolean): EncodedResult {
@@ -76,8 +86,8 @@ function errorText(thrown: unknown, workerId: string): string {
   const isKnown = thrown instanceof JobError || thrown instanceof RunpodError;
   return JSON.stringify({
     code: errorCodeOf(thrown),
-    error_message: messageOf(thrown).slice(0, 4_000),
-    error_type: thrown instanceof Error ? thrown.name : typeof thrown,
+    error_message: messageOf(thrown).slice(0, MAX_MESSAGE_CHARACTERS),
+    error_type: (thrown instanceof Error ? thrown.name : typeof thrown).slice(0, MAX_CODE_CHARACTERS),
     retryable: isKnown ? thrown.retryable : false,
     worker_id: workerId,
   });
@@ -85,7 +95,12 @@ function errorText(thrown: unknown, workerId: string): string {
 
 function messageOf(thrown: unknown): string {
   if (thrown instanceof Error) return thrown.message;
-  return typeof thrown === 'object' ? JSON.stringify(thrown) : String(thrown);
+  if (typeof thrown !== 'object') return String(thrown);
+  try {
+    return JSON.stringify(thrown);
+  } catch (cause) {
+    return `An object was thrown that cannot be written as JSON: ${describeError(cause)}.`;
+  }
 }
 
 interface SplitOutput {

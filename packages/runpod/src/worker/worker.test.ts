@@ -1,6 +1,6 @@
 /** The worker against a platform that misbehaves on purpose. */
 import type { ServerResponse } from 'node:http';
-import { setImmediate, setTimeout } from 'node:timers/promises';
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { eventually, gate, jobs, reply, setUp, whenAborted } from '../../testing/scripted-platform.ts';
 import { JobError } from './index.ts';
@@ -321,9 +321,8 @@ describe('shutdown', () => {
     ['runs', 5_000, 'output'],
     ['fails', 0, 'error'],
   ])('%s a job whose reply had begun when it came (deadline %i ms)', async (_, deadlineMs, key) => {
-    const headArrived = gate();
     const began = gate<ServerResponse>();
-    const { worker, posts } = await setUp(
+    const { worker, posts, answerLeftPolls } = await setUp(
       (call, response) => {
         if (call !== 'job-take') return false;
         // The head leaves now, the body only after the shutdown.
@@ -332,18 +331,11 @@ describe('shutdown', () => {
         return true;
       },
       async () => 'ran',
-      {
-        fetch: async (url, init) => {
-          const response = await fetch(url, init);
-          if (String(url).includes('/job-take/')) headArrived.open();
-          return response;
-        },
-      },
     );
-    await headArrived.passed;
-    await setImmediate();
+    answerLeftPolls();
+    const response = await began.passed;
     const ended = worker.shutdown({ deadlineMs });
-    (await began.passed).end(JSON.stringify(job));
+    response.end(JSON.stringify(job));
     await ended;
     expect(posts()).toHaveLength(1);
     expect(posts()[0]).toHaveProperty(key);

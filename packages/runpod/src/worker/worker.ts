@@ -2,15 +2,21 @@
 import { type Clock, pause, systemClock } from '../clock.ts';
 import { describeError, RunpodError } from '../errors.ts';
 import { type Logger, silentLogger } from '../logger.ts';
+import { type ConcurrencyModifier, createConcurrency } from './concurrency.ts';
 import { type FitnessCheck, findUnfitness } from './fitness.ts';
 import { type Heartbeat, pingUnhealthy, startHeartbeat } from './heartbeat.ts';
 import type { Handler, Job, StreamingHandler } from './job.ts';
-import { type JobRun, type JobRunContext, startJobRun } from './job-run.ts';
+import { createJobRoster } from './job-roster.ts';
+import { type JobRunContext, startJobRun } from './job-run.ts';
 import { holdLifeline } from './lifeline.ts';
-import { createPlatformApi, type PollReply } from './platform-api.ts';
-import { createPollPace } from './poll-pace.ts';
+import type { OffloadResult } from './offload.ts';
+import { createPlatformApi } from './platform-api.ts';
 import { platformResultLimitBytes } from './result.ts';
+import { deliverLeftovers } from './result-delivery.ts';
+import { noSpool, openResultSpool } from './result-spool.ts';
 import type { WorkerSettings } from './settings.ts';
+import { takeStops } from './stop-loop.ts';
+import { takeJobs } from './take-loop.ts';
 
 /** What a worker is made of; only the first two are needed. */
 export interface WorkerOptions<Input, Output> {
@@ -31,11 +37,25 @@ export interface WorkerOptions<Input, Output> {
   fitnessChecks?: readonly FitnessCheck[] | undefined;
   /** Silent by default; see `createPlatformLogger`. */
   logger?: Logger | undefined;
+  /** How many jobs run at a time; default one. */
+  concurrencyModifier?: ConcurrencyModifier | undefined;
+  /** Gets what is too large to be posted and returns what is posted in its place; default: such a job fails. */
+  offloadResult?: OffloadResult<Input> | undefined;
+  /**
+   * Where results are kept until the platform has them. What a process that died or lost the network left there is
+   * delivered by the next worker with the same folder, before its first take. Default: kept in memory alone.
+   */
+  spoolFolder?: string | undefined;
+  /**
+   * A watchdog: when this thread's event loop has been blocked for so long, the platform is told that the worker is
+   * unhealthy (check `event_loop`) and the process ends by SIGKILL. Default: a handler may block for as long as it likes.
+   */
+  stuckAfterMs?: number | undefined;
   /** Largest result body in bytes; default: the platform's 10 MB, 20 MB for /runsync jobs. */
   maxResultBytes?: number | undefined;
   /** Least time between two progress posts of a job; default 500 ms. */
   progressIntervalMs?: number | undefined;
-  /** How long a result is tried before it is given up; default 5 minutes. */
+  /** How long a result is tried before its slot is freed; default 5 minutes. One in the spool is tried again later. */
   resultDeliveryMs?: number | undefined;
   /** Time for a handler to settle after shutdown's deadline, and then for the last post; default 5 000 ms each. */
   abortGraceMs?: number | undefined;
@@ -52,16 +72,15 @@ export interface Worker {
    */
   readonly stopped: Promise<void>;
   /**
-   * Takes no more jobs, lets the running one finish for `deadlineMs` (default 20 000), then aborts it and posts a
-   * retryable `worker_shutdown` error. Resolves as `stopped`. A later call may bring the deadline forward.
+   * Takes no more jobs, lets those that it has finish for `deadlineMs` (default 20 000), then aborts them and posts
+   * retryable `worker_shutdown` errors. Resolves as `stopped`. A later call may bring the deadline forward.
    */
   shutdown(options?: { deadlineMs?: number }): Promise<void>;
 }
 
-/** One job at a time: image and video engines fill a GPU alone. */
-const CONCURRENCY = 1;
 const DEFAULT_SHUTDOWN_DEADLINE_MS = 20_000;
-const STOP_CHANNEL_FLOOR_MS = 1_000;
+/** What is in the spool goes first, but a platform that refuses old results must not keep a worker from new jobs. */
+const LEFTOVERS_HEAD_START_MS = 10_000;
 
 /** Starts to take jobs at once, or when the fitness checks have passed. */
 export function startWorker<Input = unknown, Output = unknown>(
@@ -72,11 +91,13 @@ export function startWorker<Input = unknown, Output = unknown>(
   const clock = options.clock ?? systemClock;
   const random = options.random ?? Math.random;
   const api = createPlatformApi(settings, options.fetch ?? fetch, clock);
-  const runs = new Map<string, JobRun>();
   const draining = new AbortController();
   const drained = new AbortController();
-  let isExpired = false;
   let heartbeat: Heartbeat | undefined;
+  const spool =
+    options.spoolFolder === undefined
+      ? noSpool
+      : openResultSpool({ folder: options.spoolFolder, resultUrl: settings.resultUrl, clock, logger });
 
   const runContext: JobRunContext<Input, Output> = {
     api,
@@ -84,6 +105,8 @@ export function startWorker<Input = unknown, Output = unknown>(
     aggregate: options.aggregate ?? false,
     refreshWorker: options.refreshWorker ?? false,
     workerId: settings.workerId,
+    offloadResult: options.offloadResult,
+    spool,
     maxResultBytes: (jobId) => options.maxResultBytes ?? platformResultLimitBytes(jobId),
     progressIntervalMs: options.progressIntervalMs ?? 500,
     resultDeliveryMs: options.resultDeliveryMs ?? 300_000,
@@ -93,71 +116,17 @@ export function startWorker<Input = unknown, Output = unknown>(
     logger,
   };
 
-  /** Starts the job; anything that is none counts as a failed poll, so that it slows the loop. */
-  function accept(reply: PollReply): PollReply {
-    if (reply.kind !== 'value') return reply;
-    const job = reply.value as Job<Input> | null;
-    if (typeof job !== 'object' || job === null || typeof job.id !== 'string' || job.id === '') {
-      return { kind: 'failed', reason: 'the reply holds no job with an id' };
-    }
-    if (runs.has(job.id)) return { kind: 'failed', reason: `job ${job.id} is running here already` };
-    const run = startJobRun(
-      job,
-      'input' in job ? runContext : { ...runContext, handler: refuseJob },
-      isExpired,
-    );
-    runs.set(job.id, run);
-    heartbeat?.setJobs([...runs.keys()]);
-    void run.done.then(({ refreshesWorker }) => {
-      runs.delete(job.id);
-      heartbeat?.setJobs([...runs.keys()]);
-      if (!refreshesWorker) return;
-      logger.info({ requestId: job.id }, 'This job refreshes the worker: no more jobs are taken.');
+  const roster = createJobRoster<Input>({
+    start: (job, isExpired) =>
+      startJobRun(job, 'input' in job ? runContext : { ...runContext, handler: refuseJob }, isExpired),
+    onChange: (jobIds) => heartbeat?.setJobs(jobIds),
+    onRefresh(jobId) {
+      logger.info({ requestId: jobId }, 'This job refreshes the worker: no more jobs are taken.');
       draining.abort();
-    });
-    return reply;
-  }
-
-  async function takeJobs(): Promise<void> {
-    const pace = createPollPace(random);
-    const drainingBegan = new Promise<void>((resolve) => {
-      draining.signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-    while (!draining.signal.aborted) {
-      if (runs.size >= CONCURRENCY) {
-        await Promise.race([drainingBegan, ...[...runs.values()].map((run) => run.done)]);
-        continue;
-      }
-      const askedAtMs = clock.now();
-      const reply = accept(await api.take({ hasJobs: runs.size > 0, signal: draining.signal }));
-      await rest(reply, pace.delayAfter(reply, clock.now() - askedAtMs), draining.signal);
-    }
-  }
-
-  async function takeStops(): Promise<void> {
-    if (!api.hasStopChannel) {
-      logger.warn({}, 'Jobs cannot be stopped: RUNPOD_WEBHOOK_GET_JOB does not contain /job-take/.');
-      return;
-    }
-    const pace = createPollPace(random);
-    while (!drained.signal.aborted) {
-      const askedAtMs = clock.now();
-      const reply = await api.takeStops(drained.signal);
-      const jobIds = reply.kind === 'value' ? readStops(reply.value) : [];
-      for (const jobId of jobIds) runs.get(jobId)?.stop();
-      const elapsedMs = clock.now() - askedAtMs;
-      const floorMs = jobIds.length === 0 && elapsedMs < STOP_CHANNEL_FLOOR_MS ? STOP_CHANNEL_FLOOR_MS : 0;
-      await rest(reply, Math.max(floorMs, pace.delayAfter(reply, elapsedMs)), drained.signal);
-    }
-  }
-
-  async function rest(reply: PollReply, delayMs: number, signal: AbortSignal): Promise<void> {
-    if (reply.kind === 'refused' || reply.kind === 'failed') {
-      const reason = reply.kind === 'refused' ? `status ${reply.status}` : reply.reason;
-      logger.warn({ delayMs }, `Asking the platform failed (${reason}); asking again.`);
-    }
-    if (delayMs > 0) await pause(clock, delayMs, signal);
-  }
+    },
+    onDropped: (jobId) =>
+      logger.info({ requestId: jobId }, 'Stopped by the platform before it started; nothing is posted.'),
+  });
 
   async function checkFitness(): Promise<void> {
     const signal = draining.signal;
@@ -171,17 +140,32 @@ export function startWorker<Input = unknown, Output = unknown>(
 
   async function serve(): Promise<void> {
     if (draining.signal.aborted) return;
-    heartbeat = startHeartbeat(settings, logger, clock);
-    const stops = takeStops();
+    heartbeat = startHeartbeat(settings, { logger, clock, stuckAfterMs: options.stuckAfterMs });
+    const loop = { api, clock, random, logger };
+    const stops = takeStops({ ...loop, stop: roster.stop, signal: drained.signal });
+    const leftovers = sendLeftovers();
+    await leftovers.headStart;
     logger.info({ workerId: settings.workerId, endpointId: settings.endpointId }, 'The worker takes jobs.');
     try {
-      await takeJobs();
-      while (runs.size > 0) await Promise.all([...runs.values()].map((run) => run.done));
+      const concurrency = createConcurrency(options.concurrencyModifier, logger);
+      await takeJobs({ ...loop, roster, concurrency, signal: draining.signal });
+      await roster.whenEmpty();
     } finally {
       drained.abort();
-      await stops;
+      await Promise.all([stops, leftovers.ended]);
       await heartbeat.close();
     }
+  }
+
+  function sendLeftovers(): { headStart: Promise<void>; ended: Promise<void> } {
+    if (spool === noSpool) return { headStart: Promise.resolve(), ended: Promise.resolve() };
+    const tried = new AbortController();
+    const limitMs = runContext.resultDeliveryMs;
+    const delivery = { limitMs, signal: draining.signal, clock, random, logger };
+    return {
+      ended: deliverLeftovers(api, spool, delivery, () => tried.abort()),
+      headStart: pause(clock, LEFTOVERS_HEAD_START_MS, tried.signal),
+    };
   }
 
   async function live(): Promise<void> {
@@ -194,6 +178,7 @@ export function startWorker<Input = unknown, Output = unknown>(
       await serve();
     } finally {
       drained.abort();
+      api.close();
       releaseLifeline();
     }
     logger.info({ workerId: settings.workerId }, 'The worker has ended.');
@@ -205,13 +190,9 @@ export function startWorker<Input = unknown, Output = unknown>(
     deadlineMs?: number;
   } = {}): Promise<void> {
     draining.abort();
-    logger.info({ deadlineMs, jobs: [...runs.keys()] }, 'Shutting down: no more jobs are taken.');
-    const expire = () => {
-      isExpired = true;
-      for (const run of runs.values()) run.expire();
-    };
-    if (deadlineMs <= 0) expire();
-    else void pause(clock, deadlineMs, drained.signal).then(() => drained.signal.aborted || expire());
+    logger.info({ deadlineMs, jobs: roster.size }, 'Shutting down: no more jobs are taken.');
+    if (deadlineMs <= 0) roster.expire();
+    else void pause(clock, deadlineMs, drained.signal).then(() => drained.signal.aborted || roster.expire());
     return stopped;
   }
 
@@ -219,12 +200,6 @@ export function startWorker<Input = unknown, Output = unknown>(
   // A caller that never looks at `stopped` must not be ended by an unhandled rejection without a word.
   stopped.catch((error) => logger.error({}, `The worker failed: ${describeError(error)}.`));
   return { stopped, shutdown };
-}
-
-/** Ids of `{jobsToStop: [id, …]}`; anything else is none. */
-function readStops(value: unknown): string[] {
-  const ids = (value as { jobsToStop?: unknown } | null)?.jobsToStop;
-  return Array.isArray(ids) ? ids.filter((id) => typeof id === 'string') : [];
 }
 
 /** Stands in for the handler of a job without `input`. */
