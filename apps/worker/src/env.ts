@@ -32,16 +32,19 @@ const wholeNumber = (min: number, max: number) =>
     .min(min, `should be at least ${min}`)
     .max(max, `should be at most ${max}`);
 
-const SERVICE_ACCOUNT_HINT =
-  'should be the service account key from the Firebase console: its JSON, the path of its file, or its JSON in base64';
-
 /** Our own variables and Firebase's. RunPod's are read by `settingsFrom`. */
 export const environmentSchema = z.object({
-  FIREBASE_SERVICE_ACCOUNT_KEY: z.string(SERVICE_ACCOUNT_HINT).transform((text, context) => {
-    const account = parseServiceAccount(text);
-    if (!account) context.addIssue({ code: 'custom', message: SERVICE_ACCOUNT_HINT });
-    return account ?? z.NEVER;
-  }),
+  FIREBASE_SERVICE_ACCOUNT_KEY: z
+    .string('should be the service account key from the Firebase console, but is not set')
+    .transform((text, context) => {
+      try {
+        return parseServiceAccount(text);
+      } catch (error) {
+        if (!(error instanceof WorkerError)) throw error;
+        context.addIssue({ code: 'custom', message: error.message });
+        return z.NEVER;
+      }
+    }),
   FIREBASE_STORAGE_BUCKET: z
     .string('should be the name of the Storage bucket, such as my-app.firebasestorage.app')
     .regex(/^[a-z0-9][a-z0-9._-]+$/, 'should be a bucket name without gs:// and without a path'),
