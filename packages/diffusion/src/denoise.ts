@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { throwIfAborted } from './errors.ts';
 import { applyGuidance } from './guidance.ts';
 import type { OnnxSession } from './onnx-session.ts';
+import type { NoiseGenerator } from './random.ts';
 import type { Scheduler, SchedulerStep } from './schedulers/scheduler.ts';
 import { concatBatch, type FloatTensor } from './tensor.ts';
 import type { PromptEmbeddings } from './text-encoding.ts';
@@ -26,6 +27,8 @@ export interface DenoiseOptions {
   readonly conditioning: Conditioning;
   /** The first sample, [1, channels, height, width]: noise times the scheduler's initNoiseSigma. */
   readonly sample: FloatTensor;
+  /** The image's random stream, for schedulers that add noise on the way. */
+  readonly generator: NoiseGenerator;
   readonly signal: AbortSignal;
   /** Called after each step; the loop waits for it. */
   readonly onStep: (step: SchedulerStep, index: number) => void | Promise<void>;
@@ -51,7 +54,7 @@ export async function denoise(options: DenoiseOptions): Promise<FloatTensor> {
       },
       ['out_sample'],
     );
-    const step = scheduler.step(guidedOutput(output.data, conditioning), index, sample);
+    const step = scheduler.step(guidedOutput(output.data, conditioning), index, sample, options.generator);
     sample = step.previousSample;
     await options.onStep(step, index);
   }

@@ -23,7 +23,7 @@ export async function readJsonFile(path: string): Promise<Record<string, unknown
   const text = await readTextFile(path);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(withoutPythonNumbers(text));
   } catch (cause) {
     throw new DiffusionError('model_folder_invalid', `${path} is not valid JSON.`, { cause });
   }
@@ -31,4 +31,14 @@ export async function readJsonFile(path: string): Promise<Record<string, unknown
     throw new DiffusionError('model_folder_invalid', `${path} must hold a JSON object.`);
   }
   return value as Record<string, unknown>;
+}
+
+/**
+ * Python writes infinities and NaN as bare words, which no JSON parser takes: diffusers' DPM-Solver configs carry
+ * `"lambda_min_clipped": -Infinity`. They become null, which everywhere means the default.
+ */
+function withoutPythonNumbers(text: string): string {
+  return text.replace(/"(?:[^"\\]|\\.)*"|-?Infinity|NaN/g, (token) =>
+    token.startsWith('"') ? token : 'null',
+  );
 }

@@ -6,7 +6,6 @@ import {
   loadStableDiffusionXl,
   previewRgb,
   type RgbImage,
-  SCHEDULER_NAMES,
   type StableDiffusionXl,
 } from '@firepod/diffusion';
 import { WorkerError } from '../errors.ts';
@@ -64,7 +63,7 @@ async function generateImages(
       height: request.height,
       numInferenceSteps: request.num_inference_steps,
       guidanceScale: request.guidance_scale,
-      scheduler: schedulerNamed(request.scheduler),
+      scheduler: request.scheduler,
       seeds,
       signal,
       onProgress: (progress) => onProgress(toProgress(progress)),
@@ -96,16 +95,6 @@ function createProgressMap(card: ModelCard): (progress: GenerationProgress) => E
     previewedAtMs = performance.now();
     return { ...progress, preview: frameOf(previewRgb(latents, channels, height, width, card.preview)) };
   };
-}
-
-function schedulerNamed(name: string): (typeof SCHEDULER_NAMES)[number] {
-  const known = SCHEDULER_NAMES.find((candidate) => candidate === name);
-  if (known) return known;
-  const expected = SCHEDULER_NAMES.join(', ');
-  throw new WorkerError(
-    'invalid_argument',
-    `scheduler: "${name}" is not available; expected one of ${expected}.`,
-  );
 }
 
 function frameOf({ data, width, height }: RgbImage): Frame {

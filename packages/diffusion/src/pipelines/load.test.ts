@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { golden, goldenTensor, MICRO_SDXL_FOLDER, peakSignalToNoiseRatio } from '../../fixtures/golden.ts';
+import { SCHEDULER_NAMES } from '../schedulers/registry.ts';
 import { loadStableDiffusionXl } from './stable-diffusion-xl.ts';
 
 const HALF_FOLDER = join(MICRO_SDXL_FOLDER, '..', 'micro-sdxl-half');
@@ -30,7 +31,7 @@ describe('loadStableDiffusionXl', () => {
       sizeMultiple: 16,
       nativeSize: 64,
       defaultScheduler: 'K_EULER',
-      schedulers: ['DDIM', 'K_EULER'],
+      schedulers: [...SCHEDULER_NAMES],
       predictionType: 'epsilon',
       numTrainTimesteps: 1000,
       forceZerosForEmptyPrompt: true,

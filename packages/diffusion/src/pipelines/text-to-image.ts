@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { type Conditioning, denoise } from '../denoise.ts';
 import { DiffusionError, throwIfAborted } from '../errors.ts';
 import { createTimeIds } from '../micro-conditioning.ts';
-import { createNoiseGenerator } from '../random.ts';
+import { createNoiseGenerator, type NoiseGenerator } from '../random.ts';
 import { createScheduler, type SchedulerName } from '../schedulers/registry.ts';
 import type { Scheduler, SchedulerStep } from '../schedulers/scheduler.ts';
 import type { FloatTensor } from '../tensor.ts';
@@ -120,13 +120,16 @@ async function denoiseSeeds(
   let step = 0;
   for (const [imageIndex, seed] of request.seeds.entries()) {
     const scheduler = schedulers[imageIndex]!;
-    const sample = createInitialSample(model, request, seed, scheduler);
+    const generator = createNoiseGenerator(seed);
+    const sample = createInitialSample(model, request, generator, scheduler);
     const onStep = ({ predictedOriginal, previousSample }: SchedulerStep) => {
       step++;
       const state = { latents: predictedOriginal, sample: previousSample, latentsShape: sample.dims };
       return request.onProgress?.({ phase: 'denoise', step, steps, imageIndex, ...state });
     };
-    latents.push(await denoise({ unet: model.unet, scheduler, conditioning, sample, signal, onStep }));
+    latents.push(
+      await denoise({ unet: model.unet, scheduler, conditioning, sample, generator, signal, onStep }),
+    );
   }
   return latents;
 }
@@ -167,12 +170,12 @@ async function report(
 function createInitialSample(
   model: StableDiffusionXlModel,
   { width, height }: TextToImageRequest,
-  seed: number,
+  generator: NoiseGenerator,
   scheduler: Scheduler,
 ): FloatTensor {
   const { latentChannels, vaeScaleFactor } = model.folder;
   const dims = [1, latentChannels, height / vaeScaleFactor, width / vaeScaleFactor];
-  const noise = createNoiseGenerator(seed).normal(dims.reduce((size, dim) => size * dim));
+  const noise = generator.normal(dims.reduce((size, dim) => size * dim));
   return { data: noise.map((value) => value * scheduler.initNoiseSigma), dims };
 }
 

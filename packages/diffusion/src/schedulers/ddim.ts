@@ -2,13 +2,14 @@
 
 import { roundHalfToEven } from '../rounding.ts';
 import { alphasCumprod, spacedTimesteps } from './noise-schedule.ts';
-import type { Scheduler } from './scheduler.ts';
-import type { PredictionType, SchedulerConfig } from './scheduler-config.ts';
+import { noiseMap, originalMap } from './prediction.ts';
+import { mixNoise, type Scheduler } from './scheduler.ts';
+import type { SchedulerConfig } from './scheduler-config.ts';
 
 /** Creates DDIM for a number of inference steps (1 to numTrainTimesteps). */
 export function createDdimScheduler(config: SchedulerConfig, numInferenceSteps: number): Scheduler {
   const alphas = alphasCumprod(config);
-  const finalAlpha = config.setAlphaToOne ? 1 : alphas[0]!;
+  const finalAlpha = (config.setAlphaToOne ?? true) ? 1 : alphas[0]!;
   // Rounded in ascending order by numpy, but rounding does not depend on the order; linspace alone has fractions.
   const timesteps = spacedTimesteps(config, config.timestepSpacing ?? 'leading', numInferenceSteps).map(
     roundHalfToEven,
@@ -25,7 +26,8 @@ export function createDdimScheduler(config: SchedulerConfig, numInferenceSteps: 
       const alpha = alphas[timestep]!;
       // diffusers goes back by the stride, not to the next timestep: with linspace and trailing the two can differ.
       const alphaPrevious = timestep - stride >= 0 ? alphas[timestep - stride]! : finalAlpha;
-      const [original, noise] = conversions(config.predictionType, Math.sqrt(alpha), Math.sqrt(1 - alpha));
+      const original = originalMap(config.predictionType, Math.sqrt(alpha), Math.sqrt(1 - alpha));
+      const noise = noiseMap(config.predictionType, Math.sqrt(alpha), Math.sqrt(1 - alpha));
       const signalScale = Math.sqrt(alphaPrevious);
       const noiseScale = Math.sqrt(1 - alphaPrevious);
       const previousSample = new Float32Array(sample.length);
@@ -41,31 +43,9 @@ export function createDdimScheduler(config: SchedulerConfig, numInferenceSteps: 
       }
       return { previousSample, predictedOriginal };
     },
+    addNoise(clean, noise, index) {
+      const alpha = alphas[timesteps[index]!]!;
+      return mixNoise(clean, noise, Math.sqrt(alpha), Math.sqrt(1 - alpha));
+    },
   };
-}
-
-interface LinearMap {
-  ofOutput: number;
-  ofSample: number;
-}
-
-/** How x0 and the noise follow from model output and sample, where sample = signal * x0 + deviation * noise. */
-function conversions(prediction: PredictionType, signal: number, deviation: number): [LinearMap, LinearMap] {
-  switch (prediction) {
-    case 'epsilon':
-      return [
-        { ofOutput: -deviation / signal, ofSample: 1 / signal },
-        { ofOutput: 1, ofSample: 0 },
-      ];
-    case 'v_prediction':
-      return [
-        { ofOutput: -deviation, ofSample: signal },
-        { ofOutput: signal, ofSample: deviation },
-      ];
-    case 'sample':
-      return [
-        { ofOutput: 1, ofSample: 0 },
-        { ofOutput: -signal / deviation, ofSample: 1 / deviation },
-      ];
-  }
 }

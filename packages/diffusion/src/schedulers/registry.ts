@@ -2,13 +2,32 @@
 
 import { DiffusionError } from '../errors.ts';
 import { createDdimScheduler } from './ddim.ts';
+import { createDpmSolverMultistepScheduler } from './dpm-solver-multistep.ts';
+import { createDpmSolverSinglestepScheduler } from './dpm-solver-singlestep.ts';
 import { createEulerScheduler } from './euler.ts';
+import { createEulerAncestralScheduler } from './euler-ancestral.ts';
+import { createLinearMultistepScheduler } from './linear-multistep.ts';
+import { createPndmScheduler } from './pndm.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { SchedulerConfig } from './scheduler-config.ts';
 
 const SCHEDULERS = {
   DDIM: { diffusersClass: 'DDIMScheduler', create: createDdimScheduler },
+  PNDM: { diffusersClass: 'PNDMScheduler', create: createPndmScheduler },
+  KLMS: { diffusersClass: 'LMSDiscreteScheduler', create: createLinearMultistepScheduler },
   K_EULER: { diffusersClass: 'EulerDiscreteScheduler', create: createEulerScheduler },
+  K_EULER_ANCESTRAL: {
+    diffusersClass: 'EulerAncestralDiscreteScheduler',
+    create: createEulerAncestralScheduler,
+  },
+  DPMSolverMultistep: {
+    diffusersClass: 'DPMSolverMultistepScheduler',
+    create: createDpmSolverMultistepScheduler,
+  },
+  DPMSolverSinglestep: {
+    diffusersClass: 'DPMSolverSinglestepScheduler',
+    create: createDpmSolverSinglestepScheduler,
+  },
 } as const satisfies Record<
   string,
   { diffusersClass: string; create: (config: SchedulerConfig, numInferenceSteps: number) => Scheduler }
@@ -34,15 +53,17 @@ export function createScheduler(name: string, config: SchedulerConfig, numInfere
       `Scheduler ${JSON.stringify(name)} is not available; choose one of ${SCHEDULER_NAMES.join(', ')}.`,
     );
   }
-  if (
-    !Number.isInteger(numInferenceSteps) ||
-    numInferenceSteps < 1 ||
-    numInferenceSteps > config.numTrainTimesteps
-  ) {
+  const largest = maxInferenceSteps(config);
+  if (!Number.isInteger(numInferenceSteps) || numInferenceSteps < 1 || numInferenceSteps > largest) {
     throw new DiffusionError(
       'invalid_request',
-      `num_inference_steps is ${numInferenceSteps}; expected a whole number from 1 to ${config.numTrainTimesteps}.`,
+      `num_inference_steps is ${numInferenceSteps}; expected a whole number from 1 to ${largest}.`,
     );
   }
   return SCHEDULERS[known].create(config, numInferenceSteps);
+}
+
+/** The largest step count. One less than training had: with all of them, an offset of 1 would lead past the last one. */
+export function maxInferenceSteps(config: SchedulerConfig): number {
+  return config.numTrainTimesteps - 1;
 }
