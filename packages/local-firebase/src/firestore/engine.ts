@@ -2,6 +2,7 @@
 import type { CommitResponse, StructuredQuery, TransactionOptions, Write, WriteResult } from './messages.ts';
 import { parentOf } from './path.ts';
 import { type CompiledQuery, compileQuery } from './query.ts';
+import { runQuery } from './run-query.ts';
 import type { Scope } from './scope.ts';
 import { StatusError } from './status.ts';
 import type { Store } from './store.ts';
@@ -92,11 +93,11 @@ export function createEngine(store: Store, clock: Clock): Engine {
     },
     query(query, transactionId) {
       const transaction = transactionOf(transactionId);
-      const results = query.run(store.scan(query.scope));
+      const results = runQuery(store, query);
       checkSnapshot(transaction, query.scope);
       transaction?.queries.push({
         fingerprint: fingerprintOf(results),
-        current: () => fingerprintOf(query.run(store.scan(query.scope))),
+        current: () => fingerprintOf(runQuery(store, query)),
       });
       return results;
     },

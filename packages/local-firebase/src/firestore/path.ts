@@ -51,7 +51,7 @@ export function parseParent(name: string | undefined): ResourcePath {
 /** @throws StatusError INVALID_ARGUMENT with the cloud's wording for reserved ids. */
 function checkId(id: string, where: string): void {
   if (id === '') throw invalidArgument(`Resource name "${where}" has an empty segment.`);
-  if (id === '.' || id === '..' || (RESERVED_ID.test(id) && !NUMERIC_ID.test(id))) {
+  if (id === '.' || id === '..' || (RESERVED_ID.test(id) && numericIdOf(id) === undefined)) {
     throw invalidArgument(`Resource id "${id}" is invalid because it is reserved.`);
   }
   // A UTF-8 string is never shorter than its UTF-16 length, so most ids need no count.
@@ -114,14 +114,22 @@ export function compareNames(left: string, right: string): number {
   return Math.sign(leftSegments.length - rightSegments.length);
 }
 
+/** The number that an id of the form __id7__ stands for. */
+export function numericIdOf(id: string): bigint | undefined {
+  // Most ids are told apart by their first characters.
+  const digits = id.startsWith('__id') ? NUMERIC_ID.exec(id)?.[1] : undefined;
+  if (digits === undefined) return undefined;
+  const number = BigInt(digits);
+  return BigInt.asIntN(64, number) === number ? number : undefined;
+}
+
 function compareIds(left: string, right: string): number {
   if (left === right) return 0;
-  const leftNumber = NUMERIC_ID.exec(left)?.[1];
-  const rightNumber = NUMERIC_ID.exec(right)?.[1];
+  const leftNumber = numericIdOf(left);
+  const rightNumber = numericIdOf(right);
   if (leftNumber !== undefined && rightNumber !== undefined) {
-    const difference = BigInt(leftNumber) - BigInt(rightNumber);
     // __id1__ and __id01__ are two ids of one number: the text keeps the order total.
-    if (difference !== 0n) return difference < 0n ? -1 : 1;
+    if (leftNumber !== rightNumber) return leftNumber < rightNumber ? -1 : 1;
     return compareUtf8(left, right);
   }
   if (leftNumber !== undefined) return -1;

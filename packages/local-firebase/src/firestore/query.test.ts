@@ -249,11 +249,13 @@ test('a collection that was queried keeps up with what is written, and with bein
 
 test('what is kept in memory stays within its bounds and what was dropped is loaded again', () => {
   let loads = 0;
-  const names = createCollectionNames((collection) => {
+  const load = (collection: string) => {
     loads++;
     return [1, 2, 3].map((n) => `${collection}/${n}`);
-  }, 6);
-  for (const collection of ['a', 'b', 'a', 'c', 'a', 'b']) expect([...names.of(collection)]).toHaveLength(3);
+  };
+  const names = createCollectionNames(load, 3, 6);
+  for (const collection of ['a', 'b', 'a', 'c', 'a', 'b'])
+    expect(names.of(collection)).toHaveProperty('size', 3);
   // a and b fit; c drops b, which was used longest ago; b is loaded again.
   expect(loads).toBe(4);
   const cache = createDocumentCache(1000);
@@ -269,6 +271,18 @@ test('what is kept in memory stays within its bounds and what was dropped is loa
     cache.get('0');
   }
   expect([0, 1, 9].map((id) => cache.get(String(id)) !== undefined)).toEqual([true, false, true]);
+});
+
+test('a collection that grows is small no more, until enough of it is gone', () => {
+  const stored = new Set(['a/1', 'a/2']);
+  const names = createCollectionNames((_collection, count) => [...stored].slice(0, count), 2);
+  expect([...names.of('a')!].sort()).toEqual(['a/1', 'a/2']);
+  stored.add('a/3');
+  names.add('a/3');
+  expect(names.of('a')).toBeUndefined();
+  stored.delete('a/1');
+  names.remove('a/1');
+  expect([...names.of('a')!].sort()).toEqual(['a/2', 'a/3']);
 });
 
 test('ids below a prefix come without a scan and without doubles, however names interleave', () => {

@@ -1,4 +1,6 @@
 /** Compiles a structured query: where it looks, what matches, in which order, from where to where. */
+
+import { type Alternative, alternativesOf } from './disjunctions.ts';
 import { fieldPathOf, getField, NAME_FIELD, parseFieldPath, withField } from './field-path.ts';
 import { compileFilter, valueAt } from './filter.ts';
 import type { Cursor, Fields, Order, StructuredQuery } from './messages.ts';
@@ -10,6 +12,15 @@ import type { StoredDocument } from './stored-document.ts';
 
 export type CompiledQuery = {
   scope: Scope;
+  /** The filter as alternatives; none when nothing can match. */
+  alternatives: Alternative[];
+  /** What the results are sorted by; the last key is the document's name. */
+  sortKeys: readonly SortKey[];
+  startAt: Cursor | undefined;
+  endAt: Cursor | undefined;
+  offset: number;
+  /** Infinite where the query has none. */
+  limit: number;
   /** Whether a document is among the results before offset and limit. */
   matches(document: StoredDocument): boolean;
   compare(left: StoredDocument, right: StoredDocument): number;
@@ -21,7 +32,8 @@ export type CompiledQuery = {
   project(document: StoredDocument): StoredDocument;
 };
 
-type SortKey = { fieldPath: string; sign: 1 | -1 };
+/** One order of a query: by a field, up (1) or down (-1). */
+export type SortKey = { fieldPath: string; sign: 1 | -1 };
 
 /** @throws StatusError INVALID_ARGUMENT for queries that Firestore refuses, UNIMPLEMENTED for vector search. */
 export function compileQuery(parent: string, query: StructuredQuery): CompiledQuery {
@@ -62,6 +74,12 @@ export function compileQuery(parent: string, query: StructuredQuery): CompiledQu
 
   return {
     scope,
+    alternatives: alternativesOf(query.where),
+    sortKeys,
+    startAt: query.startAt,
+    endAt: query.endAt,
+    offset,
+    limit,
     matches,
     compare,
     isWindowed: offset > 0 || query.limit !== undefined,

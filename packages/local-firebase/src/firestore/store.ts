@@ -3,6 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { openDatabase } from '../database.ts';
 import { createCollectionNames } from './collection-names.ts';
 import { createDocumentCache } from './document-cache.ts';
+import type { IndexDefinition } from './indexes/definition.ts';
+import { createIndexTable, type DocumentRow, INDEX_SCHEMA, type Index } from './indexes/index-table.ts';
+import type { IndexScan } from './indexes/plan.ts';
 import type { Fields } from './messages.ts';
 import { compareUtf8, lastSegmentOf, parentOf } from './path.ts';
 import { decodeMessage, encodeMessage } from './protos.ts';
@@ -20,6 +23,14 @@ export type Store = {
   read(name: string): StoredDocument | undefined;
   /** The documents of a scope in no promised order. */
   scan(scope: Scope): Iterable<StoredDocument>;
+  /** Whether the scope has so few documents that a scan of them beats an index. */
+  isSmall(scope: Scope): boolean;
+  /** The index, made when there is none; undefined when there are too many already. */
+  ensureIndex(definition: IndexDefinition): Index | undefined;
+  /** The documents of an index range in its order. `expected` is how many the caller will probably take. */
+  scanIndex(index: Index, scan: IndexScan, expected: number): Iterable<StoredDocument>;
+  /** How many entries an index range has. */
+  countIndex(index: Index, scan: IndexScan): number;
   /** Ids one level below `prefix`, whether a document is there or only further down; sorted by UTF-8. */
   childIds(prefix: string): string[];
   /** Writes one commit, whole or not at all; it is on disk when this returns. Undefined deletes. */
@@ -56,8 +67,22 @@ const SCHEMA = `
     version INTEGER NOT NULL,
     commit_micros INTEGER NOT NULL,
     history_from INTEGER NOT NULL
-  )`;
-const SCHEMA_VERSION = 1;
+  );
+  ${INDEX_SCHEMA}`;
+const SCHEMA_VERSION = 2;
+/** Version 1 had no indexes; they come into being as they are needed. */
+const UPGRADABLE_VERSIONS = [1];
+
+/** What decides between a scan and an index. */
+export type StoreLimits = {
+  /** In collections and groups of up to so many documents a look at each of them beats an index. */
+  smallDocuments: number;
+  /** Every index makes writes slower: queries of further shapes scan. */
+  indexesPerCollectionId: number;
+};
+const DEFAULT_LIMITS: StoreLimits = { smallDocuments: 256, indexesPerCollectionId: 64 };
+
+const DOCUMENTS_PER_READ = 1000;
 
 // Each opening skips this many versions: after a power cut the newest commits may be gone, and tokens that were given for
 // them must not be taken for tokens of later commits. The write-ahead log is synced long before it holds so many.
@@ -71,8 +96,8 @@ const COMMITS_BETWEEN_PRUNINGS = 1024;
  * @param file Created where there is none. One process at a time: opening it again ends the writes of whoever had it.
  * @throws LocalFirebaseError `data_unreadable`
  */
-export function openStore(file: string): Store {
-  const database = openDatabase(file, SCHEMA, SCHEMA_VERSION);
+export function openStore(file: string, limits: StoreLimits = DEFAULT_LIMITS): Store {
+  const database = openDatabase(file, SCHEMA, SCHEMA_VERSION, UPGRADABLE_VERSIONS);
   // NORMAL: what was acknowledged survives a kill of this process. A power cut may take the last commits, never the store.
   database.exec('PRAGMA synchronous = NORMAL');
   // Rows as arrays. A lone Buffer must be bound inside an array: libsql takes it for named parameters and aborts.
@@ -81,7 +106,12 @@ export function openStore(file: string): Store {
   const columns = 'name, fields, create_micros, update_micros, version';
   const statements = {
     read: prepare(`SELECT ${columns} FROM documents WHERE name = ?`),
-    collection: prepare('SELECT name FROM documents WHERE collection = ?'),
+    names: prepare('SELECT name FROM documents WHERE collection = ? LIMIT ?'),
+    collection: prepare(`SELECT ${columns} FROM documents WHERE collection = ?`),
+    groupCount: prepare(
+      'SELECT count(*) FROM (SELECT 1 FROM documents WHERE collection_id = ? AND name > ? AND name < ? LIMIT ?)',
+    ),
+    row: prepare('SELECT rowid FROM documents WHERE name = ?'),
     group: prepare(`SELECT ${columns} FROM documents WHERE collection_id = ? AND name > ? AND name < ?`),
     range: prepare(`SELECT ${columns} FROM documents WHERE name > ? AND name < ?`),
     firstName: prepare('SELECT name FROM documents WHERE name >= ? AND name < ? ORDER BY name LIMIT 1'),
@@ -101,9 +131,12 @@ export function openStore(file: string): Store {
     gap: prepare('SELECT 1 FROM version_gaps WHERE after_version < ?1 AND before_version > ?1'),
   };
   const cache = createDocumentCache();
-  const names = createCollectionNames((collection) =>
-    (statements.collection.all([Buffer.from(collection)]) as [Buffer][]).map(([name]) => name.toString()),
+  const names = createCollectionNames(
+    (collection, count) =>
+      (statements.names.all(Buffer.from(collection), count) as [Buffer][]).map(([name]) => name.toString()),
+    limits.smallDocuments,
   );
+  const indexes = createIndexTable(database, documentOf, limits.indexesPerCollectionId);
   const opened = database.transaction(openHistory)();
   let { version, commitMicros, historyFrom } = opened;
 
@@ -136,9 +169,13 @@ export function openStore(file: string): Store {
     return cut[0];
   }
 
-  type Row = [name: Buffer, fields: Buffer, createMicros: number, updateMicros: number, version: number];
-
-  function documentOf([nameBytes, fieldBytes, createMicros, updateMicros, rowVersion]: Row): StoredDocument {
+  function documentOf([
+    nameBytes,
+    fieldBytes,
+    createMicros,
+    updateMicros,
+    rowVersion,
+  ]: DocumentRow): StoredDocument {
     const name = nameBytes.toString();
     const cached = cache.get(name);
     if (cached !== undefined) return cached;
@@ -151,11 +188,23 @@ export function openStore(file: string): Store {
   /** Bounds of the names below a prefix: "0" is the character after "/". */
   const below = (prefix: string): [Buffer, Buffer] => [Buffer.from(`${prefix}/`), Buffer.from(`${prefix}0`)];
 
+  function rowsOf(scope: Scope): DocumentRow[] {
+    if (scope.kind === 'collection') {
+      return statements.collection.all([Buffer.from(scope.path)]) as DocumentRow[];
+    }
+    if (scope.kind !== 'group') return statements.range.all(...below(scope.parent)) as DocumentRow[];
+    return statements.group.all(Buffer.from(scope.collectionId), ...below(scope.parent)) as DocumentRow[];
+  }
+
   function read(name: string): StoredDocument | undefined {
     const cached = cache.get(name);
     if (cached !== undefined) return cached;
-    const row = statements.read.get([Buffer.from(name)]) as Row | undefined;
+    const row = statements.read.get([Buffer.from(name)]) as DocumentRow | undefined;
     return row === undefined ? undefined : documentOf(row);
+  }
+
+  function rowIdOf(key: Buffer): number {
+    return (statements.row.get([key]) as [number])[0];
   }
 
   return {
@@ -164,17 +213,33 @@ export function openStore(file: string): Store {
     commitMicros: () => commitMicros,
     read,
     *scan(scope) {
-      if (scope.kind === 'collection') {
-        for (const name of names.of(scope.path)) yield read(name)!;
+      const small = scope.kind === 'collection' ? names.of(scope.path) : undefined;
+      if (small !== undefined) {
+        for (const name of small) yield read(name)!;
         return;
       }
-      const rows = (
-        scope.kind === 'group'
-          ? statements.group.all(Buffer.from(scope.collectionId), ...below(scope.parent))
-          : statements.range.all(...below(scope.parent))
-      ) as Row[];
-      for (const row of rows) if (isInScope(scope, row[0].toString())) yield documentOf(row);
+      for (const row of rowsOf(scope)) if (isInScope(scope, row[0].toString())) yield documentOf(row);
     },
+    isSmall(scope) {
+      if (scope.kind === 'collection') return names.of(scope.path) !== undefined;
+      if (scope.kind !== 'group') return false;
+      const bounds = [Buffer.from(scope.collectionId), ...below(scope.parent)];
+      const [count] = statements.groupCount.get(...bounds, limits.smallDocuments + 1) as [number];
+      return count <= limits.smallDocuments;
+    },
+    ensureIndex: indexes.ensure,
+    *scanIndex(index, { place, range, isReverse }, expected) {
+      let { lower, upper } = range;
+      for (let count = Math.min(expected, DOCUMENTS_PER_READ); ; count = DOCUMENTS_PER_READ) {
+        const found = indexes.read(index, place, { lower, upper }, { isReverse, count });
+        for (const { row } of found) yield documentOf(row);
+        if (found.length < count) return;
+        const last = found.at(-1)!.key;
+        if (isReverse) upper = last;
+        else lower = Buffer.concat([last, Buffer.alloc(1)]);
+      }
+    },
+    countIndex: (index, { place, range }) => indexes.count(index, place, range),
     childIds(prefix) {
       const ids = new Set<string>();
       let [from, end] = below(prefix);
@@ -193,10 +258,13 @@ export function openStore(file: string): Store {
     },
     commit(changes, newVersion, newCommitMicros) {
       const encoded = new Map<string, Buffer>();
-      database.transaction(() => {
+      const write = database.transaction(() => {
         for (const [name, document] of changes) {
           const key = Buffer.from(name);
+          const isIndexed = indexes.isIndexed(name);
+          const before = isIndexed ? read(name) : undefined;
           if (document === undefined) {
+            if (before !== undefined) indexes.enter(before, undefined, rowIdOf(key));
             statements.remove.run([key]);
             statements.remember.run(key, newVersion);
             continue;
@@ -213,12 +281,19 @@ export function openStore(file: string): Store {
             document.updateMicros,
             document.version,
           );
+          if (isIndexed) indexes.enter(before, document, rowIdOf(key));
           statements.forget.run([key]);
         }
         // A newer opening has moved the version on: what this process has in memory is no longer what is stored.
         if (statements.state.run(newVersion, newCommitMicros, version).changes !== 1) throw takenOver(file);
         if (newVersion % COMMITS_BETWEEN_PRUNINGS === 0) historyFrom = pruneHistory(historyFrom);
-      })();
+      });
+      try {
+        write();
+      } catch (error) {
+        indexes.forgetUncommitted();
+        throw error;
+      }
       for (const [name, document] of changes) {
         if (document === undefined) {
           cache.delete(name);

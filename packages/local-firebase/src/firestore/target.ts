@@ -5,6 +5,7 @@ import type { Guard } from './guard.ts';
 import type { Caller } from './identity.ts';
 import type { Target } from './messages.ts';
 import { parentOf, parseDocumentName } from './path.ts';
+import { runQuery } from './run-query.ts';
 import type { Scope } from './scope.ts';
 import { invalidArgument } from './status.ts';
 import type { StoredDocument } from './stored-document.ts';
@@ -35,7 +36,7 @@ export function createTarget(engine: Engine, guard: Guard, caller: Caller, targe
   if (target.query === undefined) throw invalidArgument('A target needs documents or a structured query.');
   const query = compiledQueryOf(target.query.parent, target.query.structuredQuery);
   guard.checkList(caller, query.scope);
-  const run = () => query.run(engine.store.scan(query.scope));
+  const run = () => runQuery(engine.store, query);
   return query.isWindowed
     ? createWindowTarget(id, run, query.matches)
     : createQueryTarget(engine, id, run, query.matches, query.scope);
