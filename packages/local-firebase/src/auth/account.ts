@@ -1,13 +1,14 @@
 /** One user of the project: what is stored, and how the Identity Toolkit shows it. */
 import type { JsonObject } from './request-fields.ts';
 
-/** A sign-in method that lives elsewhere (Google, SAML …), linked by an administrator. */
-type ProviderLink = {
+/** A sign-in method that lives elsewhere (Google, an OIDC provider …). */
+export type ProviderLink = {
   providerId: string;
   rawId: string;
   email?: string;
   displayName?: string;
   photoUrl?: string;
+  screenName?: string;
 };
 
 /** The stored record. Times are milliseconds since 1970 unless the name says seconds. */
@@ -16,6 +17,10 @@ export type Account = {
   /** Lower case. */
   email: string | null;
   emailVerified: boolean;
+  /** The first address, once it was changed: a link to go back to it is mailed there. */
+  initialEmail: string | null;
+  /** Signed in by a mailed link at least once. */
+  emailLinkSignin: boolean;
   displayName: string | null;
   photoUrl: string | null;
   /** E.164. */
@@ -42,6 +47,8 @@ export function emptyAccount(localId: string, createdAt: number): Account {
     localId,
     email: null,
     emailVerified: false,
+    initialEmail: null,
+    emailLinkSignin: false,
     displayName: null,
     photoUrl: null,
     phoneNumber: null,
@@ -61,12 +68,12 @@ export function emptyAccount(localId: string, createdAt: number): Account {
 /** base64 of "REDACTED": the cloud's answer to callers that may know that there is a password, but not its hash. */
 const redactedHash = 'UkVEQUNURUQ=';
 
-/** `providerUserInfo`: how the account can sign in. A password needs an e-mail beside it. */
+/** `providerUserInfo`: how the account can sign in. A password, or a mailed link, needs an e-mail beside it. */
 function providerUserInfo(account: Account): JsonObject[] {
   const profile = withoutNulls({ displayName: account.displayName, photoUrl: account.photoUrl });
   const infos: JsonObject[] = account.providerLinks.map((link) => ({ ...link, federatedId: link.rawId }));
   const { email, phoneNumber } = account;
-  if (email !== null && account.passwordHash !== null) {
+  if (email !== null && (account.passwordHash !== null || account.emailLinkSignin)) {
     infos.push({ providerId: 'password', email, federatedId: email, rawId: email, ...profile });
   }
   if (phoneNumber !== null) infos.push({ providerId: 'phone', phoneNumber, rawId: phoneNumber });
@@ -80,6 +87,8 @@ export function accountOnTheWire(account: Account): JsonObject {
     localId: account.localId,
     email: account.email,
     emailVerified: account.email === null ? null : account.emailVerified,
+    initialEmail: account.initialEmail,
+    emailLinkSignin: account.emailLinkSignin ? true : null,
     displayName: account.displayName,
     photoUrl: account.photoUrl,
     phoneNumber: account.phoneNumber,
@@ -93,6 +102,22 @@ export function accountOnTheWire(account: Account): JsonObject {
     customAuth: account.customAuth ? true : null,
     customAttributes: account.customAttributes,
     providerUserInfo: infos.length === 0 ? null : infos,
+  });
+}
+
+/** The answer of `accounts:update`. */
+export function updateAnswer(account: Account): JsonObject {
+  const { localId, email, displayName, photoUrl, emailVerified, passwordHash, providerUserInfo } =
+    accountOnTheWire(account);
+  return withoutNulls({
+    kind: 'identitytoolkit#SetAccountInfoResponse',
+    localId,
+    email,
+    displayName,
+    photoUrl,
+    emailVerified,
+    passwordHash,
+    providerUserInfo,
   });
 }
 

@@ -1,12 +1,18 @@
 /** The durable store of accounts, refresh tokens and the project's few settings. */
 import type { SqliteDatabase } from '../database.ts';
-import type { Account } from './account.ts';
+import { type Account, emptyAccount, type ProviderLink } from './account.ts';
 
 /** The tables of the Auth database. Unique columns lie beside the record, so that the database refuses doubles. */
 export const accountsSchema = `
   CREATE TABLE IF NOT EXISTS accounts (
     local_id TEXT PRIMARY KEY, email TEXT UNIQUE, phone_number TEXT UNIQUE, record TEXT NOT NULL
   ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS provider_links (
+    provider_id TEXT NOT NULL, raw_id TEXT NOT NULL, local_id TEXT NOT NULL, PRIMARY KEY (provider_id, raw_id)
+  ) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS provider_links_by_account ON provider_links (local_id);
+  INSERT OR IGNORE INTO provider_links SELECT link.value ->> 'providerId', link.value ->> 'rawId', local_id
+    FROM accounts, json_each(record, '$.providerLinks') AS link;
   CREATE TABLE IF NOT EXISTS sessions (token_hash TEXT PRIMARY KEY, session TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID
 `;
@@ -29,6 +35,10 @@ export type AccountStore = {
   findByEmail(email: string): Account | null;
   findByPhoneNumber(phoneNumber: string): Account | null;
   findByProvider(providerId: string, rawId: string): Account | null;
+  /** The account that had this address first and has another one now. */
+  findByInitialEmail(email: string): Account | null;
+  /** Everybody's link to one provider, at most 100. */
+  linksOfProvider(providerId: string): ProviderLink[];
   /** Inserts or replaces. */
   save(account: Account): void;
   delete(localId: string): void;
@@ -44,13 +54,18 @@ export type AccountStore = {
 
 type AccountRow = { record: string };
 
+/** A record that an older version wrote lacks the fields that came later. */
+function accountOf({ record }: AccountRow): Account {
+  return { ...emptyAccount('', 0), ...(JSON.parse(record) as Account) };
+}
+
 /** Builds the store over an open database that has `accountsSchema`. */
 export function createAccountStore(database: SqliteDatabase): AccountStore {
   const one = (sql: string) => {
     const statement = database.prepare<unknown[]>(sql);
     return (...values: unknown[]): Account | null => {
       const row = statement.get(...values) as AccountRow | undefined;
-      return row === undefined ? null : (JSON.parse(row.record) as Account);
+      return row === undefined ? null : accountOf(row);
     };
   };
   const upsert = database.prepare<unknown[]>(
@@ -61,6 +76,11 @@ export function createAccountStore(database: SqliteDatabase): AccountStore {
     'SELECT record FROM accounts WHERE local_id > ? ORDER BY local_id LIMIT ?',
   );
   const remove = database.prepare<unknown[]>('DELETE FROM accounts WHERE local_id = ?');
+  const ofProvider = database.prepare<unknown[]>(
+    'SELECT record FROM accounts JOIN provider_links USING (local_id) WHERE provider_id = ? LIMIT 100',
+  );
+  const link = database.prepare<unknown[]>('INSERT INTO provider_links VALUES (?, ?, ?)');
+  const unlink = database.prepare<unknown[]>('DELETE FROM provider_links WHERE local_id = ?');
   const insertSession = database.prepare<unknown[]>(
     'INSERT INTO sessions (token_hash, session) VALUES (?, ?)',
   );
@@ -74,21 +94,30 @@ export function createAccountStore(database: SqliteDatabase): AccountStore {
     findByEmail: one('SELECT record FROM accounts WHERE email = ?'),
     findByPhoneNumber: one('SELECT record FROM accounts WHERE phone_number = ?'),
     findByProvider: one(
-      `SELECT record FROM accounts, json_each(record, '$.providerLinks') AS link
-       WHERE link.value ->> 'providerId' = ? AND link.value ->> 'rawId' = ?`,
+      'SELECT record FROM accounts JOIN provider_links USING (local_id) WHERE provider_id = ? AND raw_id = ?',
     ),
-    save(account) {
+    findByInitialEmail: one("SELECT record FROM accounts WHERE record ->> 'initialEmail' = ?"),
+    linksOfProvider(providerId) {
+      const rows = ofProvider.all(providerId) as AccountRow[];
+      return rows.flatMap((row) =>
+        accountOf(row).providerLinks.filter((each) => each.providerId === providerId),
+      );
+    },
+    save: database.transaction((account: Account) => {
       upsert.run(account.localId, account.email, account.phoneNumber, JSON.stringify(account));
-    },
-    delete(localId) {
+      unlink.run(account.localId);
+      for (const { providerId, rawId } of account.providerLinks) link.run(providerId, rawId, account.localId);
+    }),
+    delete: database.transaction((localId: string) => {
+      unlink.run(localId);
       remove.run(localId);
-    },
+    }),
     deleteAll() {
-      database.exec('DELETE FROM accounts');
+      database.exec('BEGIN; DELETE FROM provider_links; DELETE FROM accounts; COMMIT');
     },
     list(afterLocalId, limit) {
       const rows = page.all(afterLocalId, limit) as AccountRow[];
-      return rows.map((row) => JSON.parse(row.record) as Account);
+      return rows.map(accountOf);
     },
     saveSession(tokenHash, session) {
       insertSession.run(tokenHash, JSON.stringify(session));

@@ -16,9 +16,14 @@ export function ensureEmailIsFree(accounts: AccountStore, email: string, localId
   ensure(holder === null || holder.localId === localId, 'EMAIL_EXISTS');
 }
 
+/** @throws AuthRequestError INVALID_PHONE_NUMBER unless it is in E.164's form. */
+export function ensurePhoneNumber(phoneNumber: string): void {
+  ensure(/^\+[1-9]\d{6,14}$/.test(phoneNumber), 'INVALID_PHONE_NUMBER : Invalid format.');
+}
+
 /** @throws AuthRequestError INVALID_PHONE_NUMBER or PHONE_NUMBER_EXISTS. */
 export function ensurePhoneNumberIsFree(accounts: AccountStore, phoneNumber: string, localId?: string): void {
-  ensure(/^\+[1-9]\d{6,14}$/.test(phoneNumber), 'INVALID_PHONE_NUMBER : Invalid format.');
+  ensurePhoneNumber(phoneNumber);
   const holder = accounts.findByPhoneNumber(phoneNumber);
   ensure(holder === null || holder.localId === localId, 'PHONE_NUMBER_EXISTS');
 }

@@ -1,15 +1,23 @@
-/** Maps the paths of Identity Toolkit v1, Secure Token v1 and the emulator's own API to the operations. */
+/** Maps the paths of Identity Toolkit v1 and v2, Secure Token v1 and the emulator's own API to the operations. */
 import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
 import type { Logger } from '../logger.ts';
 import { deleteAccount, deleteAccounts } from './delete-account.ts';
+import { resetPassword, sendEmailCode } from './email-codes.ts';
+import { createEmulatorRoutes } from './emulator-routes.ts';
 import { AuthRequestError, ensure, errorAnswer, notImplemented } from './errors.ts';
-import { listAccounts, lookUp } from './look-up.ts';
-import { projectConfig, updateProjectConfig } from './project-config.ts';
-import { isJsonObject, type JsonObject, requestFields } from './request-fields.ts';
-import type { AuthService, Operation } from './service.ts';
+import { importAccounts } from './import-accounts.ts';
+import { listAccounts, lookUp, queryAccounts } from './look-up.ts';
+import { type JsonObject, requestFields } from './request-fields.ts';
+import { administratorOf, callerOf, ensureApiKey, jsonBody } from './requests.ts';
+import type { AuthService, Caller, Operation } from './service.ts';
+import { createSessionCookie } from './session-cookies.ts';
 import { refreshSession } from './sessions.ts';
 import { signInWithCustomToken, signInWithPassword } from './sign-in.ts';
+import { signInWithEmailLink } from './sign-in-by-email-link.ts';
+import { sendPhoneCode, signInWithPhoneNumber } from './sign-in-by-phone.ts';
+import { signInWithProvider } from './sign-in-by-provider.ts';
+import { createAuthUri } from './sign-in-methods.ts';
 import { signUp } from './sign-up.ts';
 import { updateAccount } from './update-account.ts';
 
@@ -18,6 +26,13 @@ const clientOperations = new Map<string, Operation>([
   ['accounts:signUp', signUp],
   ['accounts:signInWithPassword', signInWithPassword],
   ['accounts:signInWithCustomToken', signInWithCustomToken],
+  ['accounts:signInWithEmailLink', signInWithEmailLink],
+  ['accounts:signInWithIdp', signInWithProvider],
+  ['accounts:signInWithPhoneNumber', signInWithPhoneNumber],
+  ['accounts:sendVerificationCode', sendPhoneCode],
+  ['accounts:sendOobCode', sendEmailCode],
+  ['accounts:resetPassword', resetPassword],
+  ['accounts:createAuthUri', createAuthUri],
   ['accounts:lookup', lookUp],
   ['accounts:update', updateAccount],
   ['accounts:delete', deleteAccount],
@@ -27,9 +42,12 @@ const clientOperations = new Map<string, Operation>([
 const administratorOperations = new Map<string, Operation>([
   ['accounts', signUp],
   ['accounts:lookup', lookUp],
+  ['accounts:query', queryAccounts],
   ['accounts:update', updateAccount],
   ['accounts:delete', deleteAccount],
+  ['accounts:batchCreate', importAccounts],
   ['accounts:batchDelete', deleteAccounts],
+  ['accounts:sendOobCode', sendEmailCode],
 ]);
 
 /** Builds the routes. Every origin may call, as in the cloud: the API has no cookies to steal. */
@@ -49,46 +67,73 @@ export function createAuthRoutes(service: AuthService, logger: Logger): Hono {
   );
 
   app.get('/', (context) => context.json({ authEmulator: { ready: true } }));
-  app.post('/identitytoolkit.googleapis.com/v1/:call', async (context) => {
-    const operation = clientOperations.get(context.req.param('call'));
-    if (operation === undefined) throw notImplemented(context.req.param('call'));
-    const privileged = isPrivileged(context);
-    if (!privileged) ensureApiKey(context);
-    return context.json(await operation(service, requestFields(await jsonBody(context)), { privileged }));
-  });
-  app.post('/identitytoolkit.googleapis.com/v1/projects/:project/:call', async (context) => {
-    ensureAdministrator(context, service);
-    const operation = administratorOperations.get(context.req.param('call'));
-    if (operation === undefined) throw notImplemented(context.req.param('call'));
-    return context.json(
-      await operation(service, requestFields(await jsonBody(context)), { privileged: true }),
-    );
-  });
-  app.get('/identitytoolkit.googleapis.com/v1/projects/:project/:call', (context) => {
-    ensureAdministrator(context, service);
-    if (context.req.param('call') !== 'accounts:batchGet') throw notImplemented(context.req.param('call'));
-    const { maxResults, nextPageToken } = context.req.query();
-    return context.json(listAccounts(service, { maxResults, nextPageToken }));
-  });
+  app.route('/emulator', createEmulatorRoutes(service));
+  app.route('/identitytoolkit.googleapis.com', createToolkitRoutes(service));
   app.post('/securetoken.googleapis.com/v1/token', async (context) => {
     ensureApiKey(context);
     return context.json(await refreshAnswer(service, context));
   });
-  app.delete('/emulator/v1/projects/:project/accounts', (context) => {
-    ensureProject(context, service);
-    service.accounts.deleteAll();
-    return context.json({});
+  return app;
+}
+
+function createToolkitRoutes(service: AuthService): Hono {
+  const app = new Hono();
+  const run = async (context: Context, operation: Operation | undefined, caller: Caller) => {
+    if (operation === undefined) throw notImplemented(context.req.param('call') ?? '');
+    const fields = requestFields(await jsonBody(context));
+    if (fields.text('tenantId') !== undefined) throw notImplemented('tenants');
+    return context.json(await operation(service, fields, caller));
+  };
+  app.get('/v1/projects', (context) => {
+    ensureApiKey(context);
+    return context.json({ projectId: service.projectId, authorizedDomains: ['localhost', '127.0.0.1'] });
   });
-  app.get('/emulator/v1/projects/:project/config', (context) => {
-    ensureProject(context, service);
-    return context.json(projectConfig(service.accounts));
+  app.get('/v1/recaptchaParams', (context) => {
+    ensureApiKey(context);
+    return context.json({ kind: 'identitytoolkit#GetRecaptchaParamResponse', recaptchaSiteKey: 'none' });
   });
-  app.patch('/emulator/v1/projects/:project/config', async (context) => {
-    ensureProject(context, service);
-    return context.json(updateProjectConfig(service.accounts, await jsonBody(context)));
+  app.get('/v2/recaptchaConfig', (context) => {
+    ensureApiKey(context);
+    return context.json({ recaptchaKey: '', recaptchaEnforcementState: [] });
+  });
+  app.get('/v2/passwordPolicy', (context) => {
+    ensureApiKey(context);
+    return context.json(passwordPolicy);
+  });
+  app.post('/v1/:call', (context) => {
+    const caller = callerOf(context);
+    if (!caller.privileged) ensureApiKey(context);
+    return run(context, clientOperations.get(context.req.param('call')), caller);
+  });
+  app.post('/v1/:projectCall{projects/[^/]+:createSessionCookie}', (context) => {
+    const [, project] = /^projects\/(.+):createSessionCookie$/.exec(context.req.param('projectCall')) ?? [];
+    ensure(project === service.projectId, `INVALID_PROJECT_ID : This Auth serves "${service.projectId}".`);
+    const caller = callerOf(context);
+    if (!caller.privileged) ensureApiKey(context);
+    return run(context, createSessionCookie, caller);
+  });
+  app.post('/v1/projects/:project/:call', (context) => {
+    const caller = administratorOf(context, service);
+    return run(context, administratorOperations.get(context.req.param('call')), caller);
+  });
+  app.get('/v1/projects/:project/:call', (context) => {
+    administratorOf(context, service);
+    if (context.req.param('call') !== 'accounts:batchGet') throw notImplemented(context.req.param('call'));
+    const { maxResults, nextPageToken, tenantId } = context.req.query();
+    if (tenantId !== undefined) throw notImplemented('tenants');
+    return context.json(listAccounts(service, { maxResults, nextPageToken }));
   });
   return app;
 }
+
+/** The default of a project that has set none: `validatePassword()` of the web SDK reads it. */
+const passwordPolicy = {
+  customStrengthOptions: { minPasswordLength: 6, maxPasswordLength: 4096 },
+  allowedNonAlphanumericCharacters: [...'^$*.[]{}()?"!@#%&/\\,><\':;|_~'],
+  schemaVersion: 1,
+  enforcementState: 'OFF',
+  forceUpgradeOnSignin: false,
+};
 
 /** Secure Token speaks OAuth: a form in, snake_case out. */
 async function refreshAnswer(service: AuthService, context: Context): Promise<JsonObject> {
@@ -107,59 +152,4 @@ async function refreshAnswer(service: AuthService, context: Context): Promise<Js
     user_id: localId,
     project_id: service.projectId,
   };
-}
-
-async function jsonBody(context: Context): Promise<JsonObject> {
-  const text = await context.req.text();
-  let body: unknown;
-  try {
-    body = text === '' ? {} : JSON.parse(text);
-  } catch {
-    body = undefined;
-  }
-  if (isJsonObject(body)) return body;
-  throw new AuthRequestError('Invalid JSON payload received. Expected an object.', {
-    status: 'INVALID_ARGUMENT',
-  });
-}
-
-/** The Admin SDK sends `Bearer owner` to an emulator. Any other token would need Google to check it. */
-function isPrivileged(context: Context): boolean {
-  const authorization = context.req.header('authorization');
-  if (authorization === undefined) return false;
-  if (/^bearer owner$/i.test(authorization)) return true;
-  throw new AuthRequestError('Request had invalid authentication credentials.', {
-    httpStatus: 401,
-    status: 'UNAUTHENTICATED',
-    reason: 'authError',
-  });
-}
-
-function ensureAdministrator(context: Context, service: AuthService): void {
-  if (!isPrivileged(context)) {
-    throw new AuthRequestError('Request is missing required authentication credential.', {
-      httpStatus: 401,
-      status: 'UNAUTHENTICATED',
-      reason: 'required',
-    });
-  }
-  ensureProject(context, service);
-}
-
-function ensureProject(context: Context, { projectId }: AuthService): void {
-  const asked = context.req.param('project');
-  ensure(
-    asked === projectId,
-    `INVALID_PROJECT_ID : This Auth serves the project "${projectId}", not "${asked}".`,
-  );
-}
-
-/** Any key will do, but a missing one is a fault that the cloud would refuse. */
-function ensureApiKey(context: Context): void {
-  if (context.req.query('key') || context.req.header('x-goog-api-key')) return;
-  throw new AuthRequestError('The request is missing a valid API key.', {
-    httpStatus: 403,
-    status: 'PERMISSION_DENIED',
-    reason: 'forbidden',
-  });
 }

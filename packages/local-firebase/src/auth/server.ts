@@ -4,6 +4,7 @@ import { openDatabase } from '../database.ts';
 import { type ListenOptions, listen, type RunningServer } from '../http-server.ts';
 import { type Logger, silentLogger } from '../logger.ts';
 import { accountsSchema, accountsSchemaVersion, createAccountStore } from './accounts.ts';
+import { codesSchema, createCodeStore } from './codes.ts';
 import { createAuthRoutes } from './routes.ts';
 import { createAuthService } from './service.ts';
 
@@ -28,8 +29,8 @@ export type AuthOptions = ListenOptions & {
  */
 export async function startAuth(options: AuthOptions): Promise<RunningServer> {
   const { databaseFile, logger = silentLogger } = options;
-  const database = openDatabase(databaseFile, accountsSchema, accountsSchemaVersion);
-  const service = createAuthService(createAccountStore(database), options);
+  const database = openDatabase(databaseFile, `${accountsSchema}; ${codesSchema}`, accountsSchemaVersion);
+  const service = createAuthService(createAccountStore(database), createCodeStore(database), options);
   const { fetch } = createAuthRoutes(service, logger);
   try {
     return await listen(getRequestListener(fetch, { overrideGlobalObjects: false }), options, () =>

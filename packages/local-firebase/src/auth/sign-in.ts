@@ -2,7 +2,7 @@
 import { emptyAccount } from './account.ts';
 import { canonicalEmail, ensureCustomClaims } from './credentials.ts';
 import { ensure } from './errors.ts';
-import { isPassword } from './passwords.ts';
+import { hashPassword, isImportedHash, isPassword } from './passwords.ts';
 import { hidesWhichEmailsExist } from './project-config.ts';
 import type { Operation } from './service.ts';
 import { startSession } from './sessions.ts';
@@ -21,6 +21,9 @@ export const signInWithPassword: Operation = async (service, fields) => {
   ensure(!found.disabled, 'USER_DISABLED');
   const matches = found.passwordHash !== null && (await isPassword(password, found.passwordHash));
   ensure(matches, hides ? 'INVALID_LOGIN_CREDENTIALS' : 'INVALID_PASSWORD');
+  // Only now is the password known: an imported hash gives way to one of our own.
+  const isImported = found.passwordHash !== null && isImportedHash(found.passwordHash);
+  const passwordHash = isImported ? await hashPassword(password) : found.passwordHash;
   // The account may have changed while the hash was made.
   const account = service.accounts.find(found.localId);
   ensure(account?.passwordHash === found.passwordHash, 'INVALID_LOGIN_CREDENTIALS');
@@ -31,7 +34,7 @@ export const signInWithPassword: Operation = async (service, fields) => {
     localId: account.localId,
     email,
     displayName: account.displayName ?? '',
-    ...startSession(service, account, 'password'),
+    ...startSession(service, { ...account, passwordHash }, 'password'),
   };
 };
 

@@ -6,7 +6,7 @@ import {
   ensurePhoneNumberIsFree,
   ensureStrongPassword,
 } from './credentials.ts';
-import { ensure } from './errors.ts';
+import { ensure, notImplemented } from './errors.ts';
 import { hashPassword } from './passwords.ts';
 import type { JsonObject, RequestFields } from './request-fields.ts';
 import type { AuthService, Operation } from './service.ts';
@@ -14,6 +14,9 @@ import { accountOfIdToken, startSession } from './sessions.ts';
 
 /** Sends the call to the right kind of sign-up. */
 export const signUp: Operation = (service, fields, { privileged }) => {
+  if (fields.object('mfa') !== undefined || fields.objects('mfaInfo').length > 0) {
+    throw notImplemented('multi-factor enrollment');
+  }
   if (privileged) return createByAdministrator(service, fields);
   ensure(fields.text('localId') === undefined, 'UNEXPECTED_PARAMETER : User ID');
   const credential = ['idToken', 'email', 'password'].some((name) => fields.text(name) !== undefined);
@@ -94,6 +97,6 @@ function signUpAnswer(account: Account, tokens: object): JsonObject {
 }
 
 /** 28 characters, as the cloud's. */
-function newLocalId({ randomId }: AuthService): string {
+export function newLocalId({ randomId }: AuthService): string {
   return randomId(28);
 }

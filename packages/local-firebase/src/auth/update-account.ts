@@ -1,5 +1,6 @@
 /** `accounts:update`: a user changes its own profile or credentials, an administrator anybody's. */
-import { type Account, accountOnTheWire, withoutNulls } from './account.ts';
+import { type Account, updateAnswer } from './account.ts';
+import { applyEmailCode } from './apply-email-code.ts';
 import {
   canonicalEmail,
   ensureCustomAttributes,
@@ -7,6 +8,7 @@ import {
   ensurePhoneNumberIsFree,
   ensureStrongPassword,
 } from './credentials.ts';
+import { makeEmailCode } from './email-codes.ts';
 import { ensure, notImplemented } from './errors.ts';
 import { hashPassword } from './passwords.ts';
 import type { JsonObject, RequestFields } from './request-fields.ts';
@@ -15,6 +17,8 @@ import { accountOfIdToken, startSession } from './sessions.ts';
 
 /** Changes what the body names, and nothing else. New credentials end the other sessions and come with new tokens. */
 export const updateAccount: Operation = async (service, fields, caller) => {
+  const oobCode = fields.text('oobCode');
+  if (oobCode !== undefined) return applyEmailCode(service, oobCode);
   refuseUnknownWork(fields);
   ensurePermission(fields, caller);
   const password = fields.text('password');
@@ -36,11 +40,16 @@ export const updateAccount: Operation = async (service, fields, caller) => {
   const newEmail = changed.email !== null && changed.email !== account.email;
   const newCredentials = passwordHash !== undefined || newEmail;
   if (newCredentials) changed.validSinceSeconds = service.nowSeconds();
+  // Whoever took an account over must not be able to lock its owner out: the first address can always be had back.
+  const mailsRecovery = newEmail && account.email !== null && signInProvider !== 'anonymous';
+  if (mailsRecovery) changed.initialEmail ??= account.email;
   service.accounts.save(changed);
+  if (mailsRecovery && changed.initialEmail !== null) {
+    makeEmailCode(service, { requestType: 'RECOVER_EMAIL', email: changed.initialEmail }, caller);
+  }
   const renewed = newCredentials && signInProvider !== undefined;
   const provider = passwordHash === undefined ? signInProvider : 'password';
   return {
-    kind: 'identitytoolkit#SetAccountInfoResponse',
     ...updateAnswer(changed),
     ...(renewed ? startSession(service, changed, provider ?? 'password') : {}),
   };
@@ -48,7 +57,6 @@ export const updateAccount: Operation = async (service, fields, caller) => {
 
 /** Refuses what would otherwise be silently left undone. */
 function refuseUnknownWork(fields: RequestFields): void {
-  if (fields.text('oobCode') !== undefined) throw notImplemented('e-mail action codes');
   if ((fields.object('mfa')?.['enrollments'] ?? undefined) !== undefined) {
     throw notImplemented('multi-factor enrollment');
   }
@@ -97,6 +105,8 @@ function changeAsAdministrator({ accounts }: AuthService, account: Account, fiel
   account.disabled = fields.flag('disableUser') ?? account.disabled;
   account.emailVerified = fields.flag('emailVerified') ?? account.emailVerified;
   account.validSinceSeconds = fields.integer('validSince') ?? account.validSinceSeconds;
+  account.createdAt = fields.integer('createdAt') ?? account.createdAt;
+  account.lastLoginAt = fields.integer('lastLoginAt') ?? account.lastLoginAt;
   const phoneNumber = fields.text('phoneNumber');
   if (phoneNumber !== undefined) {
     ensurePhoneNumberIsFree(accounts, phoneNumber, account.localId);
@@ -148,18 +158,5 @@ function removeAttributes(account: Account, fields: RequestFields): void {
 function removeEmail(account: Account): void {
   account.email = null;
   account.emailVerified = false;
-}
-
-function updateAnswer(account: Account): JsonObject {
-  const { localId, email, displayName, photoUrl, emailVerified, passwordHash, providerUserInfo } =
-    accountOnTheWire(account);
-  return withoutNulls({
-    localId,
-    email,
-    displayName,
-    photoUrl,
-    emailVerified,
-    passwordHash,
-    providerUserInfo,
-  });
+  account.emailLinkSignin = false;
 }

@@ -14,20 +14,27 @@ const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   return remainder;
 });
 
+/** CRC32C of the bytes, or of `before` and the bytes. An unsigned 32-bit number. */
+export function crc32c(bytes: Uint8Array, before = 0): number {
+  let crc = ~before;
+  for (let index = 0; index < bytes.length; index++) {
+    crc = table[(crc ^ bytes[index]!) & 0xff]! ^ (crc >>> 8);
+  }
+  return ~crc >>> 0;
+}
+
 /** Takes bytes in pieces and says both hashes at the end. */
 export function createChecksums(): { add(bytes: Uint8Array): void; result(): Checksums } {
   const md5 = createHash('md5');
-  let crc = 0xffffffff;
+  let crc = 0;
   return {
     add(bytes) {
       md5.update(bytes);
-      for (let index = 0; index < bytes.length; index++) {
-        crc = table[(crc ^ bytes[index]!) & 0xff]! ^ (crc >>> 8);
-      }
+      crc = crc32c(bytes, crc);
     },
     result() {
       const bigEndian = Buffer.alloc(4);
-      bigEndian.writeUInt32BE((crc ^ 0xffffffff) >>> 0);
+      bigEndian.writeUInt32BE(crc);
       return { md5: md5.digest('base64'), crc32c: bigEndian.toString('base64') };
     },
   };
