@@ -7,7 +7,9 @@ export type LocalFirebaseErrorCode =
   /** The address to listen on is taken or not ours. */
   | 'address_unavailable'
   /** The data folder or file cannot be opened, or was written by something else. */
-  | 'data_unreadable';
+  | 'data_unreadable'
+  /** A rules file that does not compile; the message says where, line by line. */
+  | 'invalid_rules';
 
 /** A failure of a local service to start, or to be built, with a sentence for people. */
 export class LocalFirebaseError extends Error {
