@@ -35,9 +35,10 @@ export async function startFirepodWorker(
   const close = async () => {
     await Promise.all([engine.close(), firebase.close()]);
   };
+  const access = firebase.checkAccess(logger);
   try {
-    const [{ card }] = await Promise.all([engine.describe(), firebase.warmUp(logger)]);
-    void publishModelCard(firebase.firestore, card, logger);
+    const [{ card }, [{ status }]] = await Promise.all([engine.describe(), Promise.allSettled([access])]);
+    if (status === 'fulfilled') void publishModelCard(firebase.firestore, card, logger);
   } catch (error) {
     await close();
     throw error;
@@ -46,6 +47,7 @@ export async function startFirepodWorker(
     settings: environment.runpod,
     logger,
     abortGraceMs: JOB_ABORT_GRACE_MS,
+    fitnessChecks: [{ name: 'firebase_access', run: () => access }],
     handler: createJobHandler({
       firestore: firebase.firestore,
       mediaStore: createMediaStore({ bucket: firebase.bucket, mediaAccess, storageEmulatorHost }),

@@ -32,6 +32,12 @@ export function createJsonApi(service: StorageService): Hono {
       bucketResource(buckets.configure(context.req.param('bucket'), settings), originOf(context)),
     );
   });
+  app.get('/b/:bucket/iam/testPermissions', (context) => {
+    buckets.get(context.req.param('bucket'));
+    // Callers of this API own the bucket, so they have whatever they ask for.
+    const permissions = context.req.queries('permissions') ?? [];
+    return context.json({ kind: 'storage#testIamPermissionsResponse', permissions });
+  });
   app.get('/b/:bucket/o', (context) => listObjects(service, context, context.req.param('bucket')));
   app.get('/b/:bucket/o/:name', async (context) => {
     const { bucket, name } = context.req.param();
