@@ -133,6 +133,17 @@ describe('the worker as a program', { timeout: 60_000 }, () => {
     await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'), 10_000);
   });
 
+  it('tells RunPod that it is unhealthy, and ends, when its account cannot store a result', async () => {
+    const worker = startWorkerProgram({ FIREBASE_STORAGE_BUCKET: 'other-app.firebasestorage.app' });
+    expect(await worker.exitCode).toBe(1);
+    expect(worker.output()).toContain('There is no bucket other-app.firebasestorage.app');
+    expect(worker.output()).not.toContain('The worker takes jobs');
+    const health = await fetch(`${runpod.baseUrl}/local/health`, {
+      headers: { authorization: `Bearer ${API_KEY}` },
+    });
+    expect(await health.json()).toMatchObject({ workers: { unhealthy: 1 } });
+  });
+
   it('does not take a job when its model cannot be loaded', async () => {
     const worker = startWorkerProgram({ FIREPOD_MODEL: '/nowhere/at-all' });
     expect(await worker.exitCode).toBe(1);
