@@ -81,8 +81,8 @@ export function createJobDeliveries(
         const job = store.find(jobId);
         // Named in the moment of its own end: nothing to stop. Anything else it works on in vain (the first order may
         // have been lost).
-        const hasJustCompleted = job?.status === 'COMPLETED' && job.workerId === workerId;
-        if (!hasJustCompleted) options.onStop(workerId, jobId);
+        const hasJustEnded = job?.endedBy === 'worker' && job.workerId === workerId;
+        if (!hasJustEnded) options.onStop(workerId, jobId);
       }
     },
     loseWorker(workerId, reason = `the process of worker ${workerId} ended`) {

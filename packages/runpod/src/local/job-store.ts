@@ -100,6 +100,7 @@ export function createJobStore(options: JobStoreOptions): JobStore {
       job.status = status;
       job.delivery = undefined;
       job.endedAtMs = clock.now();
+      job.endedBy = by;
       job.output = result.output;
       job.error = result.error;
       if (status === 'COMPLETED') totals.completed += 1;
@@ -114,6 +115,7 @@ export function createJobStore(options: JobStoreOptions): JobStore {
         deliveryCount: 0,
         pickedUpAtMs: undefined,
         endedAtMs: undefined,
+        endedBy: undefined,
         workerId: undefined,
         error: undefined,
       } satisfies Partial<QueuedJob>);

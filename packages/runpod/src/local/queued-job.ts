@@ -23,6 +23,8 @@ export interface QueuedJob {
   deliveryCount: number;
   pickedUpAtMs: number | undefined;
   endedAtMs: number | undefined;
+  /** Whether its worker posted the end, or it came about otherwise. */
+  endedBy: 'worker' | 'platform' | undefined;
   /** The last worker that had the job. */
   workerId: string | undefined;
   output: unknown;
@@ -76,6 +78,7 @@ export function queuedJobOf(submission: Submission, defaults: JobDefaults, nowMs
     deliveryCount: 0,
     pickedUpAtMs: undefined,
     endedAtMs: undefined,
+    endedBy: undefined,
     workerId: undefined,
     output: undefined,
     error: undefined,
