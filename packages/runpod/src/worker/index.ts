@@ -10,3 +10,4 @@ export { createPlatformLogger, type PlatformLoggerOptions } from './platform-log
 export { type LogLevel, settingsFrom, type WorkerSettings } from './settings.ts';
 export { runTestInput, type TestInputOptions } from './test-input.ts';
 export { startWorker, type Worker, type WorkerOptions } from './worker.ts';
+export { type Program, runWorker, type WorkerProgramOptions } from './worker-program.ts';

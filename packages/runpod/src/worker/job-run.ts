@@ -127,10 +127,7 @@ export function startJobRun<Input, Output>(
     try {
       const sink = { open: openStream, aggregate: context.aggregate, offload: offload.chunk };
       const whole = await callHandler(context.handler, job, jobContext, sink);
-      const { output, refreshesWorker } = await offload.result(whole, resultOptions);
-      // What stands in for the output may not say it again.
-      resultOptions.refreshWorker ||= refreshesWorker;
-      return { output };
+      return { output: await offload.result(whole, resultOptions) };
     } catch (thrown) {
       return { thrown };
     }

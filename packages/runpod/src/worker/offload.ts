@@ -29,11 +29,12 @@ export type OffloadResult<Input = unknown> = (
 /** One job's way past the platform's limits; without a hook everything passes through, to fail as `output_too_large`. */
 export interface Offload {
   /**
-   * The output as it is, or what stands in for it, and whether the output itself asked for a new worker.
+   * The output as it is, or what stands in for it. When an output that is replaced asks for a new worker, `options` does
+   * so from now on: what stands in for it need not say it again, and it holds too when the hook throws.
    *
    * @throws JobError, the signal's reason, or RunpodError `offload_failed`, which is retryable
    */
-  result(output: unknown, options: ResultOptions): Promise<{ output: unknown; refreshesWorker: boolean }>;
+  result(output: unknown, options: ResultOptions): Promise<unknown>;
   /** What stands in for a chunk of `sizeBytes`, which is too large; throws as `result`. */
   chunk: ((chunk: unknown, sizeBytes: number) => Promise<unknown>) | undefined;
 }
@@ -45,7 +46,7 @@ export function createOffload<Input>(
   { signal, logger }: { signal: AbortSignal; logger: Logger },
 ): Offload {
   if (!hook) {
-    return { result: async (output) => ({ output, refreshesWorker: false }), chunk: undefined };
+    return { result: async (output) => output, chunk: undefined };
   }
   const call = async (large: LargeOutput): Promise<unknown> => {
     const { kind, sizeBytes, maxBytes } = large;
@@ -62,9 +63,9 @@ export function createOffload<Input>(
   return {
     async result(output, options) {
       const { oversize, refreshesWorker } = encodeResult({ output }, options);
-      if (!oversize) return { output, refreshesWorker };
-      const replacement = await call({ kind: 'result', ...oversize, maxBytes: options.maxBytes });
-      return { output: replacement, refreshesWorker };
+      if (!oversize) return output;
+      options.refreshWorker = refreshesWorker;
+      return await call({ kind: 'result', ...oversize, maxBytes: options.maxBytes });
     },
     chunk: (output, sizeBytes) =>
       call({ kind: 'chunk', output, sizeBytes, maxBytes: MAX_STREAM_CHUNK_BYTES }),

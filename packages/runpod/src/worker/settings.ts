@@ -106,7 +106,8 @@ function readPingInterval(env: Record<string, string | undefined>, problems: str
   return value;
 }
 
-function readLogLevel(env: Record<string, string | undefined>, problems: string[]): LogLevel {
+/** RUNPOD_LOG_LEVEL, else RUNPOD_DEBUG_LEVEL, else INFO; a bad one is added to `problems`. */
+export function readLogLevel(env: Record<string, string | undefined>, problems: string[]): LogLevel {
   const name = env['RUNPOD_LOG_LEVEL'] ? 'RUNPOD_LOG_LEVEL' : 'RUNPOD_DEBUG_LEVEL';
   const text = env[name];
   if (!text) return 'INFO';
