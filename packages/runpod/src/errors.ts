@@ -6,7 +6,8 @@
  * Of a request: `aborted` (the caller's signal), `timeout`, `network` (no reply), `bad_request` (other 4xx),
  * `unauthorized` (401, 403), `not_found` (404), `rate_limited` (429), `server_error` (5xx),
  * `unexpected_response` (a 2xx whose body is not what the API promises), `job_failed` (a stream whose job ended
- * FAILED, CANCELLED or TIMED_OUT).
+ * FAILED, CANCELLED or TIMED_OUT); and before anything is sent, `payload_too_large` (an input beyond RunPod's limits) and
+ * `option_invalid` (an option out of RunPod's bounds, an input that is no JSON).
  *
  * Of a worker: `settings_invalid` (its environment), `worker_unhealthy` (a fitness check failed), and the reasons that a
  * job's signal carries: `job_stopped` (the platform withdrew the job) and `worker_shutdown` (the drain's deadline passed).
@@ -27,6 +28,7 @@ export type RunpodErrorCode =
   | 'rate_limited'
   | 'server_error'
   | 'unexpected_response'
+  | 'payload_too_large'
   | 'job_failed'
   | 'settings_invalid'
   | 'worker_unhealthy'

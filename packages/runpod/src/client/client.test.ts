@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { createManualClock } from '../local/manual-clock.ts';
 import {
   createRunpodClient,
   parseJobError,
@@ -181,7 +182,6 @@ describe('run', () => {
 describe('what must not be done twice', () => {
   const calls: [string, (client: RunpodClient) => Promise<unknown>, unknown][] = [
     ['retry', (client) => client.retry('a-e1'), { id: 'a-e1', status: 'IN_QUEUE' }],
-    ['purgeQueue', (client) => client.purgeQueue(), { removed: 2, status: 'completed' }],
     [
       'a poll of stream',
       (client) => client.stream('a-e1').next(),
@@ -199,6 +199,144 @@ describe('what must not be done twice', () => {
       await expect(call(lost.client)).rejects.toMatchObject({ retryable: true });
       expect(lost.requests).toHaveLength(1);
     }
+  });
+});
+
+test('purgeQueue, whose effect is the same twice, is repeated after any transient failure', async () => {
+  const { client, requests } = await setUp([cut, json(503, {}), json(200, { removed: 0 })]);
+  expect(await client.purgeQueue()).toBe(0);
+  expect(requests).toHaveLength(3);
+});
+
+test('a wait that Retry-After asks for is kept, and cut short by the signal', async () => {
+  const clock = createManualClock();
+  const notNow = (response: ServerResponse) => response.writeHead(429, { 'retry-after': '7' }).end('{}');
+  const waits: unknown[] = [];
+  const logger = {
+    debug() {},
+    info() {},
+    warn: ({ delayMs }: { delayMs?: unknown }) => waits.push(delayMs),
+    error() {},
+  };
+  const { client, requests } = await setUp([notNow, queued, notNow], { clock, logger });
+  const call = client.run(1);
+  await vi.waitFor(() => expect(waits).toEqual([7_000]));
+  clock.advance(6_999);
+  await new Promise(setImmediate);
+  expect(requests).toHaveLength(1);
+  clock.advance(1);
+  expect(await call).toMatchObject({ id: 'a-e1' });
+  const abort = new AbortController();
+  const aborted = client.run(2, { signal: abort.signal });
+  await vi.waitFor(() => expect(waits).toHaveLength(2));
+  abort.abort();
+  await expect(aborted).rejects.toMatchObject({ code: 'aborted' });
+  expect(requests).toHaveLength(3);
+});
+
+describe('what RunPod would refuse is refused by name before it is sent', () => {
+  const circular: { self?: unknown } = {};
+  circular.self = circular;
+  const cases: [string, (client: RunpodClient) => Promise<unknown>, string, string][] = [
+    ['an input above 10 MB', (client) => client.run('x'.repeat(10_000_000)), 'payload_too_large', '10000012'],
+    [
+      'an input above 20 MB for runSync',
+      (client) => client.runSync('é'.repeat(10_000_000)),
+      'payload_too_large',
+      '20000012',
+    ],
+    ['no input', (client) => client.run(undefined), 'option_invalid', 'input should be'],
+    ['null', (client) => client.run(null), 'option_invalid', 'input should be'],
+    ['an input that is no JSON', (client) => client.run(circular), 'option_invalid', 'input should be JSON'],
+    ['a big integer', (client) => client.run(1n), 'option_invalid', 'input should be JSON'],
+    ['a relative webhook', (client) => client.run(1, { webhook: '/h' }), 'option_invalid', 'webhook'],
+    [
+      'a ttl of a second',
+      (client) => client.run(1, { policy: { ttl: 1_000 } }),
+      'option_invalid',
+      'policy.ttl should be 10000 to 604800000 ms, but is 1000',
+    ],
+    [
+      'a run of eight days',
+      (client) => client.run(1, { policy: { executionTimeout: 8 * 86_400_000 } }),
+      'option_invalid',
+      'policy.executionTimeout',
+    ],
+    [
+      'a wait that is too long',
+      (client) => client.runSync(1, { waitMs: 300_001 }),
+      'option_invalid',
+      'waitMs',
+    ],
+    [
+      'a wait that is too short',
+      (client) => client.statusSync('a', { waitMs: 999 }),
+      'option_invalid',
+      'waitMs',
+    ],
+  ];
+  test.each(cases)('%s', async (_, call, code, message) => {
+    const { client, requests } = await setUp([queued]);
+    await expect(call(client)).rejects.toMatchObject({
+      code,
+      retryable: false,
+      message: expect.stringContaining(message),
+    });
+    expect(requests).toHaveLength(0);
+  });
+});
+
+describe('waiting for the end', () => {
+  const running = json(200, { id: 'a', status: 'IN_PROGRESS' });
+
+  test.each(['COMPLETED', 'FAILED', 'CANCELLED', 'TIMED_OUT'])('gives a job that ends %s', async (status) => {
+    const { client, requests } = await setUp([queued, json(200, { id: 'a', status })]);
+    expect(await client.runSync(1, { untilEnd: true, waitMs: 1_000 })).toMatchObject({ status });
+    expect(requests.map(({ line }) => line)).toEqual([
+      'POST /v2/ep/runsync?wait=1000',
+      'GET /v2/ep/status-sync/a-e1',
+    ]);
+  });
+
+  test('without untilEnd is left to the caller when the wait on the server ends first', async () => {
+    const { client, requests } = await setUp([queued]);
+    expect(await client.runSync(1)).toEqual({ id: 'a-e1', status: 'IN_QUEUE' });
+    expect(requests).toHaveLength(1);
+  });
+
+  test('polls status where status-sync is refused, and says not_found for a job that nobody knows', async () => {
+    const { client, requests } = await setUp([
+      json(404, {}),
+      running,
+      json(503, {}),
+      json(200, { id: 'a', status: 'COMPLETED', output: 1 }),
+      json(404, {}),
+    ]);
+    expect(await client.waitForEnd('a', { pollIntervalMs: 1 })).toMatchObject({ output: 1 });
+    expect(requests.map(({ line }) => line.split('/')[3])).toEqual([
+      'status-sync',
+      'status',
+      'status',
+      'status',
+    ]);
+    await expect(client.waitForEnd('a')).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  test('does not ask in a busy loop when the server does not wait, and ends with its signal', async () => {
+    const clock = createManualClock();
+    const { client, requests } = await setUp([running], { clock });
+    const abort = new AbortController();
+    const end = client.waitForEnd('a', { signal: abort.signal });
+    await vi.waitFor(() => expect(requests).toHaveLength(1));
+    clock.advance(999);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(requests).toHaveLength(1);
+    await vi.waitFor(() => {
+      clock.advance(1_000);
+      expect(requests.length).toBeGreaterThan(1);
+    });
+    abort.abort();
+    await expect(end).rejects.toMatchObject({ code: 'aborted' });
   });
 });
 

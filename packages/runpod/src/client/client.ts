@@ -1,11 +1,20 @@
 /** The endpoint API for whoever submits jobs: run and runSync, what became of a job, and the queue as a whole. */
 import { type Clock, systemClock } from '../clock.ts';
 import { RunpodError } from '../errors.ts';
-import type { EndpointHealth, JobEnvelope, JobPolicy } from '../job-status.ts';
+import { type EndpointHealth, isTerminalStatus, type JobEnvelope } from '../job-status.ts';
 import { type Logger, silentLogger } from '../logger.ts';
+import type {
+  CallOptions,
+  PollOptions,
+  RunOptions,
+  RunSyncOptions,
+  StatusSyncOptions,
+} from './call-options.ts';
+import { waitForEnd } from './job-end.ts';
 import { type ApiRequest, type RequestContext, requestJson } from './request.ts';
 import { readEnvelope, readHealth, readRemovedCount } from './response.ts';
 import { streamChunks } from './stream.ts';
+import { encodeSubmission, waitQuery } from './submission.ts';
 
 /** RunPod's own API. */
 export const RUNPOD_BASE_URL = 'https://api.runpod.ai/v2';
@@ -30,60 +39,26 @@ export interface RunpodClientOptions {
   random?: (() => number) | undefined;
 }
 
-/** Stops waiting; the job itself goes on (see `cancel`). */
-export interface CallOptions {
-  signal?: AbortSignal | undefined;
-}
-
-/** What travels with a job. */
-export interface RunOptions extends CallOptions {
-  /** Called once with the envelope when the job has ended. RunPod signs nothing: put a token in the URL. */
-  webhook?: string | undefined;
-  policy?: JobPolicy | undefined;
-  /** For the worker's use, as it stands in the job it takes: RunPod itself stores nothing there. */
-  s3Config?: S3Config | undefined;
-}
-
-/** A bucket that speaks S3, where the worker may leave what it made. */
-export interface S3Config {
-  accessId: string;
-  accessSecret: string;
-  bucketName: string;
-  /** Absolute URL of the S3 service. */
-  endpointUrl: string;
-  /** Folder in the bucket. */
-  objectPath?: string | undefined;
-}
-
-/** runSync waits on the server. */
-export interface RunSyncOptions extends RunOptions {
-  /** Milliseconds that the server waits for the end, 1 000 to 300 000; default 90 000. */
-  waitMs?: number | undefined;
-}
-
-/** statusSync waits on the server. */
-export interface StatusSyncOptions extends CallOptions {
-  /** Milliseconds that the server waits for the end, 1 000 to 90 000; default 90 000. */
-  waitMs?: number | undefined;
-}
-
-/** How a stream is asked for. */
-export interface StreamOptions extends CallOptions {
-  /** Milliseconds between two polls; default 500. */
-  pollIntervalMs?: number | undefined;
-}
-
 /**
  * Calls of one endpoint. Each throws RunpodError.
  *
- * What reads or may be done twice (status, statusSync, cancel, health) is repeated after any transient failure. What
- * must not be done twice (run, runSync, retry, purgeQueue, a poll of stream) is repeated only when the server surely has
- * not acted: the connection was refused, or the reply was 429.
+ * What reads or may be done twice (status, statusSync, waitForEnd, cancel, purgeQueue, health) is repeated after any
+ * transient failure: no reply, 408, 425, 429, 5xx, with Retry-After honoured. What must not be done twice (run, runSync,
+ * retry, a poll of stream) is repeated only when the server surely has not acted: the connection was refused, or the
+ * reply was 429.
  */
 export interface RunpodClient {
-  /** Queues a job. Not repeated after a lost reply, which must not make a second job. */
+  /**
+   * Queues a job. Not repeated after a lost reply, which must not make a second job.
+   *
+   * @throws RunpodError `payload_too_large` and `option_invalid` before anything is sent
+   */
   run(input: unknown, options?: RunOptions): Promise<JobEnvelope>;
-  /** Queues a job and waits for its end; the status says whether it ended within the wait. */
+  /**
+   * Queues a job and waits for its end; the status says whether it ended within the wait. With `untilEnd` it always has.
+   *
+   * @throws RunpodError `payload_too_large` and `option_invalid` before anything is sent
+   */
   runSync<Output = unknown>(input: unknown, options?: RunSyncOptions): Promise<JobEnvelope<Output>>;
   /** @throws RunpodError `not_found` when the job is unknown or no longer kept */
   status<Output = unknown>(jobId: string, options?: CallOptions): Promise<JobEnvelope<Output>>;
@@ -95,13 +70,20 @@ export interface RunpodClient {
    */
   statusSync<Output = unknown>(jobId: string, options?: StatusSyncOptions): Promise<JobEnvelope<Output>>;
   /**
+   * The job's envelope at its end, whichever end that is, however long it takes: by statusSync, or by polling status
+   * where the server does not serve that.
+   *
+   * @throws RunpodError `not_found` when the job is unknown or no longer kept
+   */
+  waitForEnd<Output = unknown>(jobId: string, options?: PollOptions): Promise<JobEnvelope<Output>>;
+  /**
    * What a streaming handler yields, in order, until the job has COMPLETED. The server hands each chunk out once, so a
    * job should have one reader, and a poll whose reply was lost ends the stream with its error instead of with a gap
    * that nobody sees; a new stream goes on behind the gap.
    *
    * @throws RunpodError `job_failed` after the last chunk when the job ended otherwise, `not_found`
    */
-  stream<Chunk = unknown>(jobId: string, options?: StreamOptions): AsyncGenerator<Chunk, void, undefined>;
+  stream<Chunk = unknown>(jobId: string, options?: PollOptions): AsyncGenerator<Chunk, void, undefined>;
   /** Withdraws a job, queued or running. */
   cancel(jobId: string, options?: CallOptions): Promise<JobEnvelope>;
   /**
@@ -111,31 +93,32 @@ export interface RunpodClient {
    * @throws RunpodError `bad_request` in any other state, `not_found` when the job is no longer kept
    */
   retry(jobId: string, options?: CallOptions): Promise<JobEnvelope>;
-  /** Removes every job that waits in the queue; running jobs go on. Resolves with how many were removed. */
+  /**
+   * Removes every job that waits in the queue; running jobs go on. Resolves with how many the answered call removed:
+   * after a lost reply those of the first attempt are not among them.
+   */
   purgeQueue(options?: CallOptions): Promise<number>;
   health(options?: CallOptions): Promise<EndpointHealth>;
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_WAIT_MS = 90_000;
-const DEFAULT_POLL_INTERVAL_MS = 500;
+const DEFAULT_STREAM_POLL_INTERVAL_MS = 500;
+const DEFAULT_END_POLL_INTERVAL_MS = 1_000;
 
 /** @throws RunpodError `option_invalid` for an empty endpoint id or key, or a base URL that is none */
 export function createRunpodClient(options: RunpodClientOptions): RunpodClient {
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const context = contextOf(options);
 
-  async function submit<Output>(path: string, input: unknown, call: RunOptions, limitMs: number) {
-    const body = {
-      input,
-      ...present({ webhook: call.webhook, policy: present(call.policy), s3Config: call.s3Config }),
-    };
+  async function submit<Output>(operation: 'run' | 'runsync', input: unknown, call: RunSyncOptions) {
+    const isSync = operation === 'runsync';
     const request: ApiRequest = {
       method: 'POST',
-      path,
-      body,
+      path: `/${operation}${isSync ? waitQuery(operation, call.waitMs) : ''}`,
+      body: encodeSubmission(operation, input, call),
       repeatable: false,
-      timeoutMs: limitMs,
+      timeoutMs: timeoutMs + (isSync ? (call.waitMs ?? DEFAULT_WAIT_MS) : 0),
       signal: call.signal,
     };
     return readEnvelope<Output>(await requestJson(context, request));
@@ -154,23 +137,40 @@ export function createRunpodClient(options: RunpodClientOptions): RunpodClient {
     return readEnvelope(await repeatable('GET', `/status/${encodeURIComponent(jobId)}`, call));
   }
 
+  async function statusSync<Output>(
+    jobId: string,
+    call: StatusSyncOptions = {},
+  ): Promise<JobEnvelope<Output>> {
+    const path = `/status-sync/${encodeURIComponent(jobId)}${waitQuery('status-sync', call.waitMs)}`;
+    return readEnvelope(await repeatable('GET', path, call, call.waitMs ?? DEFAULT_WAIT_MS));
+  }
+
+  function waitForEndOf<Output>(jobId: string, call: PollOptions = {}): Promise<JobEnvelope<Output>> {
+    return waitForEnd({
+      jobId,
+      statusSync: () => statusSync<Output>(jobId, { signal: call.signal }),
+      status: () => status<Output>(jobId, call),
+      pollIntervalMs: call.pollIntervalMs ?? DEFAULT_END_POLL_INTERVAL_MS,
+      clock: context.clock,
+      signal: call.signal,
+    });
+  }
+
   return {
-    run: (input, call = {}) => submit('/run', input, call, timeoutMs),
-    runSync: (input, call = {}) => {
-      const wait = call.waitMs === undefined ? '' : `?wait=${call.waitMs}`;
-      return submit(`/runsync${wait}`, input, call, timeoutMs + (call.waitMs ?? DEFAULT_WAIT_MS));
+    run: (input, call = {}) => submit('run', input, call),
+    async runSync<Output>(input: unknown, call: RunSyncOptions = {}) {
+      const envelope = await submit<Output>('runsync', input, call);
+      if (!call.untilEnd || isTerminalStatus(envelope.status)) return envelope;
+      return waitForEndOf<Output>(envelope.id, { signal: call.signal });
     },
     status,
-    statusSync: async (jobId, call = {}) => {
-      const wait = call.waitMs === undefined ? '' : `?wait=${call.waitMs}`;
-      const path = `/status-sync/${encodeURIComponent(jobId)}${wait}`;
-      return readEnvelope(await repeatable('GET', path, call, call.waitMs ?? DEFAULT_WAIT_MS));
-    },
+    statusSync,
+    waitForEnd: waitForEndOf,
     stream: (jobId, call = {}) =>
       streamChunks({
         poll: () => once('GET', `/stream/${encodeURIComponent(jobId)}`, call),
         status: () => status(jobId, call),
-        pollIntervalMs: call.pollIntervalMs ?? DEFAULT_POLL_INTERVAL_MS,
+        pollIntervalMs: call.pollIntervalMs ?? DEFAULT_STREAM_POLL_INTERVAL_MS,
         clock: context.clock,
         signal: call.signal,
       }),
@@ -178,7 +178,7 @@ export function createRunpodClient(options: RunpodClientOptions): RunpodClient {
       readEnvelope(await repeatable('POST', `/cancel/${encodeURIComponent(jobId)}`, call)),
     retry: async (jobId, call = {}) =>
       readEnvelope(await once('POST', `/retry/${encodeURIComponent(jobId)}`, call)),
-    purgeQueue: async (call = {}) => readRemovedCount(await once('POST', '/purge-queue', call)),
+    purgeQueue: async (call = {}) => readRemovedCount(await repeatable('POST', '/purge-queue', call)),
     health: async (call = {}) => readHealth(await repeatable('GET', '/health', call)),
   };
 }
@@ -207,10 +207,4 @@ function invalid(name: string, expected: string, found: string): RunpodError {
     'option_invalid',
     `createRunpodClient: ${name} should be ${expected}, but is ${found}.`,
   );
-}
-
-/** The entries that have a value; undefined when there are none. */
-function present<T extends object>(fields: T | undefined): Partial<T> | undefined {
-  const entries = Object.entries(fields ?? {}).filter(([, value]) => value !== undefined);
-  return entries.length === 0 ? undefined : (Object.fromEntries(entries) as Partial<T>);
 }

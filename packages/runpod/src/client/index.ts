@@ -9,16 +9,18 @@ export {
   type TerminalJobStatus,
 } from '../job-status.ts';
 export type { Logger } from '../logger.ts';
+export type {
+  CallOptions,
+  PollOptions,
+  RunOptions,
+  RunSyncOptions,
+  S3Config,
+  StatusSyncOptions,
+} from './call-options.ts';
 export {
-  type CallOptions,
   createRunpodClient,
   RUNPOD_BASE_URL,
-  type RunOptions,
   type RunpodClient,
   type RunpodClientOptions,
-  type RunSyncOptions,
-  type S3Config,
-  type StatusSyncOptions,
-  type StreamOptions,
 } from './client.ts';
 export { type JobFailure, parseJobError } from './response.ts';

@@ -20,7 +20,8 @@ export interface RequestContext {
 export interface ApiRequest {
   method: 'GET' | 'POST';
   path: string;
-  body?: unknown;
+  /** JSON. */
+  body?: string;
   repeatable: boolean;
   /** For one attempt, reply read whole. */
   timeoutMs: number;
@@ -60,7 +61,8 @@ type AttemptResult =
 
 async function attemptOnce(context: RequestContext, request: ApiRequest): Promise<AttemptResult> {
   if (request.signal?.aborted) return { error: abortedError(request), surelyNotActed: false };
-  const timeout = AbortSignal.timeout(request.timeoutMs);
+  const timeout = new AbortController();
+  const cancelTimeout = context.clock.after(request.timeoutMs, () => timeout.abort());
   let response: Response;
   let text: string;
   try {
@@ -71,12 +73,14 @@ async function attemptOnce(context: RequestContext, request: ApiRequest): Promis
         accept: 'application/json',
         ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
       },
-      ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
-      signal: request.signal ? AbortSignal.any([request.signal, timeout]) : timeout,
+      ...(request.body === undefined ? {} : { body: request.body }),
+      signal: request.signal ? AbortSignal.any([request.signal, timeout.signal]) : timeout.signal,
     });
     text = await response.text();
   } catch (thrown) {
-    return failedConnection(request, timeout, thrown);
+    return failedConnection(request, timeout.signal, thrown);
+  } finally {
+    cancelTimeout();
   }
   if (!response.ok) return refusedRequest(context, request, response, text);
   try {

@@ -1,5 +1,6 @@
 /** One endpoint without its sockets and processes: both APIs over one queue, told the time, with faults when asked for. */
 import { timingSafeEqual } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import type { EndpointHealth } from '../job-status.ts';
 import { handleClientCall } from './client-api.ts';
 import { envelopeOf } from './envelope.ts';
@@ -64,6 +65,8 @@ export function createEndpoint(
     timeoutMs: timings.webhookTimeoutMs,
   });
   const closing = new AbortController();
+  // A listener for each call that a fault holds.
+  setMaxListeners(0, closing.signal);
   let isClosing = false;
 
   const queue = createJobQueue({

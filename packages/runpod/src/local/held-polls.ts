@@ -1,4 +1,5 @@
 /** Long polls that wait for something to become available, served in the order in which they came. */
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '../clock.ts';
 
 /** Polls of one kind. */
@@ -21,6 +22,8 @@ export interface HeldPolls {
 export function createHeldPolls(clock: Clock): HeldPolls {
   const waiting = new Set<() => void>();
   const closing = new AbortController();
+  // A listener for each held poll: as many as there are callers.
+  setMaxListeners(0, closing.signal);
   return {
     hold<T>(attempt: () => T | undefined, { holdMs, signal }: { holdMs: number; signal: AbortSignal }) {
       return new Promise<T | undefined>((resolve) => {

@@ -114,6 +114,8 @@ function createExchange(
     },
     reply(status, value, headers = {}) {
       return new Promise((resolve) => {
+        // Half of a reply cannot be mended by another.
+        if (response.headersSent) response.destroy();
         if (response.destroyed) return resolve(false);
         response.once('close', () => resolve(response.writableFinished));
         response.once('finish', () => resolve(true));

@@ -1,10 +1,7 @@
-/** The queue's state machine under any order of events: no job is lost, none ends twice, one delivery lives at a time. */
-import fc from 'fast-check';
+/** The rules of the queue one by one: deliveries, lost workers, limits. (All of them together: job-queue.model.test.ts.) */
 import { describe, expect, test } from 'vitest';
-import { isTerminalStatus } from '../job-status.ts';
 import { createManualClock } from './index.ts';
 import { createJobQueue, type JobQueueOptions } from './job-queue.ts';
-import type { QueuedJob } from './queued-job.ts';
 
 const MAX_DELIVERIES = 3;
 const HEARTBEAT_TIMEOUT_MS = 1_000;
@@ -146,103 +143,4 @@ describe('limits', () => {
     pass(50_000);
     expect(queue.find('a')).toBeUndefined();
   });
-});
-
-test('in any order of events every job is queued, held by one worker, or ended once for ever', () => {
-  const workerId = fc.constantFrom('w1', 'w2', 'w3');
-  const jobId = fc.constantFrom('j0', 'j1', 'j2', 'j3');
-  const event = fc.oneof(
-    fc.record({ kind: fc.constant('submit' as const) }),
-    fc.record({ kind: fc.constantFrom('take' as const, 'lose-worker' as const, 'ping' as const), workerId }),
-    fc.record({
-      kind: fc.constantFrom('hand-back' as const, 'progress' as const, 'finish' as const),
-      workerId,
-      jobId,
-    }),
-    fc.record({ kind: fc.constantFrom('cancel' as const, 'retry' as const), jobId }),
-    fc.record({ kind: fc.constant('purge' as const) }),
-    fc.record({ kind: fc.constant('pass' as const), durationMs: fc.constantFrom(TICK_MS, 750, 1_500) }),
-  );
-  fc.assert(
-    fc.property(fc.array(event, { maxLength: 60 }), (events) => {
-      const { queue, ended, submit, pass } = createQueue();
-      const submitted = new Map<string, QueuedJob>();
-      /** Worker → job, by what the queue gave out: the only posts that may count. */
-      const finished = new Map<string, unknown>();
-      const retries: string[] = [];
-      for (const step of events) {
-        const before = new Map([...submitted].map(([id, job]) => [id, { ...job }]));
-        if (step.kind === 'submit' && submitted.size < 4) {
-          const id = `j${submitted.size}`;
-          submitted.set(id, submit(id));
-        } else if (step.kind === 'take') {
-          const waiting = queue.counts().inQueue;
-          const job = queue.take(step.workerId);
-          expect(job !== undefined).toBe(waiting > 0);
-          if (job) expect(before.get(job.id)?.status).toBe('IN_QUEUE');
-        } else if (step.kind === 'lose-worker') {
-          queue.loseWorker(step.workerId);
-        } else if (step.kind === 'ping') {
-          queue.heartbeat(step.workerId, [...submitted.keys()]);
-        } else if (step.kind === 'hand-back') {
-          queue.handBack(step.workerId, step.jobId);
-        } else if (step.kind === 'progress') {
-          queue.progress(step.workerId, step.jobId, 'progress');
-        } else if (step.kind === 'finish') {
-          const isHolder = before.get(step.jobId)?.delivery?.workerId === step.workerId;
-          const isAccepted = queue.finish(step.workerId, step.jobId, { output: step.workerId });
-          expect(isAccepted).toBe(isHolder);
-          if (isAccepted) {
-            expect(finished.has(step.jobId)).toBe(false);
-            finished.set(step.jobId, step.workerId);
-          }
-        } else if (step.kind === 'cancel') {
-          queue.cancel(step.jobId);
-        } else if (step.kind === 'retry') {
-          const status = before.get(step.jobId)?.status ?? '';
-          const isRetried = queue.retry(step.jobId);
-          expect(isRetried).toBe(['FAILED', 'TIMED_OUT'].includes(status));
-          if (isRetried) {
-            retries.push(step.jobId);
-            before.delete(step.jobId);
-          }
-        } else if (step.kind === 'purge') {
-          const queued = [...before.values()].filter(({ status }) => status === 'IN_QUEUE');
-          expect(queue.purge()).toBe(queued.length);
-          expect(queue.counts().inQueue).toBe(0);
-        } else if (step.kind === 'pass') {
-          pass(step.durationMs);
-        }
-        check(before);
-      }
-
-      function check(before: Map<string, QueuedJob>): void {
-        const jobs = [...submitted.values()];
-        const countOf = (status: string) => jobs.filter((job) => job.status === status).length;
-        expect(queue.counts()).toMatchObject({
-          inQueue: countOf('IN_QUEUE'),
-          inProgress: countOf('IN_PROGRESS'),
-        });
-        for (const job of jobs) {
-          expect(job.delivery !== undefined).toBe(job.status === 'IN_PROGRESS');
-          expect(job.deliveryCount).toBeLessThanOrEqual(MAX_DELIVERIES);
-          const endings =
-            retries.filter((id) => id === job.id).length + (isTerminalStatus(job.status) ? 1 : 0);
-          expect(ended.filter(({ id }) => id === job.id)).toHaveLength(endings);
-          if (job.status === 'COMPLETED') expect(job.output).toBe(finished.get(job.id));
-          const earlier = before.get(job.id);
-          if (earlier && isTerminalStatus(earlier.status)) expect({ ...job }).toEqual(earlier);
-        }
-      }
-
-      // Whatever happened: workers that live and finish bring every job to an end.
-      for (let job = queue.take('w9'); job; job = queue.take('w9'))
-        queue.finish('w9', job.id, { output: 'w9' });
-      for (const id of ['w1', 'w2', 'w3']) queue.loseWorker(id);
-      for (let job = queue.take('w9'); job; job = queue.take('w9'))
-        queue.finish('w9', job.id, { output: 'w9' });
-      for (const job of submitted.values()) expect(isTerminalStatus(job.status)).toBe(true);
-    }),
-    { numRuns: 500 },
-  );
 });
