@@ -1,4 +1,4 @@
-/** `npm run check`: style and import walls, types, unused code, file sizes, and a lock that `npm ci` takes. */
+/** `npm run check`: style and import walls, types, packages as they would be published, unused code, file sizes, and a lock that `npm ci` takes. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { root } from './prepare.mjs';
@@ -9,6 +9,7 @@ const checks = [
   ['style and import walls', () => run('node_modules/.bin/biome', ['check', '--error-on-warnings'])],
   ['types', () => run('node_modules/.bin/tsc', ['-b'])],
   ['types of the tests', () => run('node_modules/.bin/tsc', ['-p', 'tsconfig.test.json', '--noEmit'])],
+  ['what would be published', () => run('node_modules/.bin/publint', ['packages/runpod', '--strict'])],
   ['unused code', () => run('node_modules/.bin/knip', [])],
   ['file sizes', checkFileSizes],
   ['the lock', () => run('npm', ['ci', '--dry-run', '--no-audit', '--no-fund', '--loglevel=error'], 'pipe')],
