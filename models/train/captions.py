@@ -26,7 +26,7 @@ PREFIXES = (
 MASS_NOUNS = {"cherries", "pizza", "ice cream"}
 """Nouns that also stand without an article."""
 
-_BACKGROUND_FORMS = (
+BACKGROUND_FORMS = (
     ("on a {} background",) * 12
     + ("on {}",) * 3
     + (", {} background",) * 3
@@ -37,7 +37,7 @@ _BACKGROUND_FORMS = (
     )
 )
 _PAIR_FORMS = ("{} and {}",) * 4 + ("{} next to {}", "{} to the left of {}", "{} and {} side by side", "{} beside {}")
-_EXTRA_WORDS = (
+EXTRA_WORDS = (
     "the",
     "is",
     "there",
@@ -70,31 +70,32 @@ def full_caption(scene: Scene) -> str:
         noun = f"{subject.adjective} {subject.noun}" if subject.adjective_required else subject.noun
         phrases.append(with_article(f"{scene.size} {noun}" if scene.size else noun))
     position = f" at the {scene.position}" if scene.position else ""
-    return _tidy(f"{' and '.join(phrases)}{position} on a {scene.background} background")
+    return tidy(f"{' and '.join(phrases)}{position} on a {scene.background} background")
 
 
-def _tidy(text: str) -> str:
+def tidy(text: str) -> str:
     """Closes up commas and puts "an" before the one colour that begins with a vowel."""
     return text.replace(" ,", ",").replace(" a orange ", " an orange ")
 
 
 def random_caption(lots: random.Random, scene: Scene) -> str:
     """One of many captions of a scene; now and then with a filler in front, an unknown word or no background."""
-    phrases = [_noun_phrase(lots, item.subject, scene.size) for item in scene.items]
+    phrases = [noun_phrase(lots, item.subject, scene.size) for item in scene.items]
     text = lots.choice(_PAIR_FORMS).format(*phrases) if len(phrases) == 2 else phrases[0]
     if scene.position:
         text += _position_phrase(lots, scene.position)
     if lots.random() < 0.95:
         colour = "grey" if scene.background == "gray" and lots.random() < 0.3 else scene.background
-        text += " " + lots.choice(_BACKGROUND_FORMS).format(colour)
+        text += " " + lots.choice(BACKGROUND_FORMS).format(colour)
     if lots.random() < 0.08:
         text = f"{lots.choice(PREFIXES)} {text}"
     if lots.random() < 0.05:
-        text = _with_stray_word(lots, text)
-    return _tidy(text)
+        text = with_stray_word(lots, text)
+    return tidy(text)
 
 
-def _noun_phrase(lots: random.Random, index: int, size: str | None) -> str:
+def noun_phrase(lots: random.Random, index: int, size: str | None) -> str:
+    """One of many ways to name a subject (`index` counts in SUBJECTS), with or without its adjective and article."""
     subject = SUBJECTS[index]
     noun = lots.choice(subject.other_nouns) if subject.other_nouns and lots.random() < 0.25 else subject.noun
     if subject.adjective_required or (subject.adjective and lots.random() < 0.35):
@@ -117,10 +118,10 @@ def _position_phrase(lots: random.Random, position: str) -> str:
     return lots.choice(forms)
 
 
-def _with_stray_word(lots: random.Random, text: str) -> str:
+def with_stray_word(lots: random.Random, text: str) -> str:
     """Puts in a word that says nothing: mostly invented ones, so that words never learnt do little harm."""
     if lots.random() < 0.5:
-        stray = lots.choice(_EXTRA_WORDS)
+        stray = lots.choice(EXTRA_WORDS)
     else:
         stray = "".join(lots.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(lots.randint(2, 7)))
     words = text.split(" ")
@@ -130,8 +131,8 @@ def _with_stray_word(lots: random.Random, text: str) -> str:
 
 def known_words() -> list[str]:
     """Every word a caption can contain, sorted: the words that are one token each."""
-    texts = list(BACKGROUNDS) + list(POSITIONS) + list(PREFIXES) + list(_EXTRA_WORDS)
-    texts += [form.replace("{}", "") for form in (*_BACKGROUND_FORMS, *_PAIR_FORMS)]
+    texts = list(BACKGROUNDS) + list(POSITIONS) + list(PREFIXES) + list(EXTRA_WORDS)
+    texts += [form.replace("{}", "") for form in (*BACKGROUND_FORMS, *_PAIR_FORMS)]
     texts += [word for forms in (*SIZE_WORDS.values(), *POSITION_WORDS.values()) for word in forms]
     for subject in SUBJECTS:
         texts += [subject.noun, *subject.other_nouns, subject.adjective or ""]

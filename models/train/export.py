@@ -94,7 +94,7 @@ def _store_as_half(model: onnx.ModelProto) -> None:
     graph.node.extend(nodes)
 
 
-def _export(
+def export_graph(
     module: nn.Module, inputs: dict[str, tuple[Tensor, dict[int, str]]], outputs: dict[str, dict[int, str]], path: Path
 ) -> float:
     """Exports one graph and returns the largest difference between ONNX Runtime's outputs and torch's."""
@@ -126,12 +126,13 @@ def _export(
     return max(float(np.abs(a - e.numpy()).max()) for a, e in zip(actual, expected, strict=True))
 
 
-def _write_json(path: Path, content: object) -> None:
+def write_json(path: Path, content: object) -> None:
+    """Writes readable JSON with a line end, its folder with it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf8")
 
 
-def _round_to_half(module: nn.Module) -> None:
+def round_to_half(module: nn.Module) -> None:
     """Rounds the weights that are stored as float16, so that torch's outputs are the reference for the file."""
     for parameter in module.parameters():
         if parameter.numel() >= HALF_FROM:
@@ -152,7 +153,7 @@ def _export_text(denoiser: Denoiser, prompts: PromptEncoder, folder: Path) -> di
         layers = encoder.config.num_hidden_layers
         names |= {f"hidden_states.{i}": sequence for i in range(layers + 1)}
         graph = TextGraph(encoder, projected)
-        differences[name] = _export(graph, {"input_ids": (ids, sequence)}, names, folder / name / "model.onnx")
+        differences[name] = export_graph(graph, {"input_ids": (ids, sequence)}, names, folder / name / "model.onnx")
         encoder.config.to_json_file(str(folder / name / "config.json"))
     return differences
 
@@ -172,7 +173,7 @@ def _export_unet(denoiser: Denoiser, folder: Path) -> float:
         "text_embeds": (torch.randn(2, denoiser.text_encoder_2.config.projection_dim), batch),
         "time_ids": (torch.tensor(NATIVE_TIME_IDS, dtype=torch.float32).expand(2, 6).contiguous(), batch),
     }
-    difference = _export(UnetGraph(unet), inputs, {"out_sample": area}, folder / "unet" / "model.onnx")
+    difference = export_graph(UnetGraph(unet), inputs, {"out_sample": area}, folder / "unet" / "model.onnx")
     unet.set_attn_processor(processors)
     unet.save_config(folder / "unet")
     return difference
@@ -181,13 +182,13 @@ def _export_unet(denoiser: Denoiser, folder: Path) -> float:
 def _export_vae(vae: AutoencoderKL, folder: Path) -> dict[str, float]:
     area = {0: "batch_size", 2: "height", 3: "width"}
     torch.manual_seed(2)
-    encoder = _export(
+    encoder = export_graph(
         VaeEncoderGraph(vae),
         {"sample": (torch.rand(2, 3, 96, 128) * 2 - 1, area)},
         {"latent_parameters": area},
         folder / "vae_encoder" / "model.onnx",
     )
-    decoder = _export(
+    decoder = export_graph(
         VaeDecoderGraph(vae),
         {"latent_sample": (torch.randn(2, 4, 12, 16), area)},
         {"sample": area},
@@ -211,7 +212,7 @@ def _write_indexes(folder: Path) -> None:
         set_alpha_to_one=True,
     )
     scheduler.save_config(folder / "scheduler")
-    _write_json(
+    write_json(
         folder / "model_index.json",
         {
             "_class_name": "StableDiffusionXLPipeline",
@@ -228,6 +229,16 @@ def _write_indexes(folder: Path) -> None:
     )
 
 
+def swap_in(fresh: Path, folder: Path) -> None:
+    """Puts a complete new folder in the place of an old one."""
+    old = folder.with_name(f"{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def export_model(
     denoiser: Denoiser, vae: AutoencoderKL, prompts: PromptEncoder, card: dict, folder: Path
 ) -> dict[str, float]:
@@ -235,18 +246,13 @@ def export_model(
     fresh = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     for module in (denoiser.text_encoder, denoiser.text_encoder_2, denoiser.unet, vae):
-        _round_to_half(module)
+        round_to_half(module)
     differences = _export_text(denoiser, prompts, fresh)
     differences["unet"] = _export_unet(denoiser, fresh)
     differences |= _export_vae(vae, fresh)
     save_tokenizer(fresh / "tokenizer", prompts, pad_token=END)
     save_tokenizer(fresh / "tokenizer_2", prompts, pad_token="!")
     _write_indexes(fresh)
-    _write_json(fresh / "model_card.json", card)
-    old = folder.with_name(f"{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    fresh.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    write_json(fresh / "model_card.json", card)
+    swap_in(fresh, folder)
     return differences

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -86,15 +85,3 @@ class ExportedModel:
         latents = ddim(self.velocity(captions, height, width), noise, steps, guidance)
         decoded = self._sessions["vae_decoder"].run(None, {"latent_sample": latents.numpy()})[0]
         return ((np.clip(decoded, -1, 1) + 1) * 127.5).round().astype(np.uint8).transpose(0, 2, 3, 1)
-
-
-def step_milliseconds(folder: Path, threads: int, size: int = 128, runs: int = 15) -> float:
-    """Fastest time in ms of one guided UNet step (batch 2) for one picture: the minimum, because cores are shared."""
-    velocity = ExportedModel(folder, threads).velocity(["a red apple on a blue background"], size, size)
-    noise = start_noise(2, 0, size // 8, size // 8)
-    times = []
-    for _ in range(runs):
-        started = time.perf_counter()
-        velocity(noise, 500)
-        times.append(time.perf_counter() - started)
-    return 1000 * min(times)

@@ -101,15 +101,19 @@ class Artist:
     def __init__(self, icon_folder: Path) -> None:
         # Premultiplied alpha ("RGBa") keeps the hidden colour of transparent pixels out of resized edges.
         self._icons = [Image.open(icon_folder / f"{s.icon}.png").convert("RGBa") for s in SUBJECTS]
-        self._sprite = cache(self._resize)
+        self.sprite = cache(self._resize)
         self._backgrounds = [self._readable_backgrounds(i) for i in range(len(SUBJECTS))]
 
     def _resize(self, subject: int, edge: int) -> Image.Image:
         return self._icons[subject].resize((edge, edge), Image.Resampling.LANCZOS).convert("RGBA")
 
+    def icon(self, subject: int) -> Image.Image:
+        """The icon as it was rasterised, with premultiplied alpha."""
+        return self._icons[subject]
+
     def _readable_backgrounds(self, subject: int) -> list[str]:
         """Backgrounds against which the icon can be seen: less than 60 % of its pixels are of nearly that colour."""
-        pixels = np.asarray(self._sprite(subject, 64), np.float32).reshape(-1, 4)
+        pixels = np.asarray(self.sprite(subject, 64), np.float32).reshape(-1, 4)
         pixels = pixels[pixels[:, 3] > 127, :3]
         names = []
         for name, colour in BACKGROUNDS.items():
@@ -148,7 +152,7 @@ class Artist:
         """The picture of a scene, uint8 [128, 128, 3]; `background` replaces the scene's own colour."""
         canvas = Image.new("RGB", (CANVAS, CANVAS), background or BACKGROUNDS[scene.background])
         for item in scene.items:
-            sprite = self._sprite(item.subject, item.edge)
+            sprite = self.sprite(item.subject, item.edge)
             canvas.paste(sprite, (item.left, item.top), sprite)
         return np.asarray(canvas)
 

@@ -78,6 +78,15 @@ def load_checkpoint(path: Path, **parts) -> int:
     return state["step"]
 
 
+def load_averaged(checkpoint: Path, network) -> int:
+    """Puts a checkpoint's averaged weights into anything with `parameters()`; returns the step it was written at."""
+    state = torch.load(checkpoint, weights_only=True)
+    with torch.no_grad():
+        for parameter, average in zip(network.parameters(), state["ema"]["average"], strict=True):
+            parameter.copy_(average)
+    return state["step"]
+
+
 class Progress:
     """Prints a line every so many steps, says when a checkpoint is due and ends a slice after its time."""
 

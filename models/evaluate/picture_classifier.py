@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from PIL import Image, ImageFilter
 from torch import Tensor, nn
 
-from .scenes import BACKGROUNDS, CANVAS, POSITIONS, SUBJECTS, Artist, Scene
-from .training import Progress, cosine_rate
-from .vae import to_tensor
+from train.scenes import BACKGROUNDS, CANVAS, POSITIONS, SUBJECTS, Artist, Scene
+from train.training import Progress, cosine_rate
+from train.vae import to_tensor
 
 STEPS = 900
 BATCH = 48

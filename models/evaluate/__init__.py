@@ -1,0 +1,1 @@
+"""Puts figures on exported model folders: independent classifiers name what the pictures and clips show."""
