@@ -51,18 +51,34 @@ describe('the media store', () => {
     expect(headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
   });
 
+  it.each([
+    ['object-acls', 'private'],
+    ['uniform', 'public'],
+    ['uniform', 'private'],
+    ['public-access-prevented', 'public'],
+    ['public-access-prevented', 'private'],
+  ] as const)(
+    'makes files readable by a token alone: a bucket with %s, access %s',
+    async (accessControl, mediaAccess) => {
+      firebase.configureBucket({ accessControl });
+      const [file] = await open(mediaAccess).store([picture('a.png', 'pixels')], options);
+      expect(new URL(file!.url).pathname).toBe(`/v0/b/${BUCKET}/o/a.png`);
+      const { status, text, headers } = await read(file!.url);
+      expect({ status, text }).toEqual({ status: 200, text: 'pixels' });
+      expect(headers.get('cache-control')).toBe('private, max-age=31536000, immutable');
+      const withoutToken = new URL(file!.url);
+      withoutToken.searchParams.delete('token');
+      expect((await read(withoutToken.href)).status).toBe(403);
+      expect((await read(firebase.bucket.file('a.png').publicUrl())).status).toBe(403);
+    },
+  );
+
   it.each(['uniform', 'public-access-prevented'] as const)(
-    'gives URLs with tokens where the bucket refuses ACLs (%s), and remembers that',
+    'remembers that the bucket refuses ACLs (%s), and asks it no more',
     async (accessControl) => {
       firebase.configureBucket({ accessControl });
       const store = open();
-      const [first] = await store.store([picture('first.png', 'pixels')], options);
-      expect(new URL(first!.url).pathname).toBe(`/v0/b/${BUCKET}/o/first.png`);
-      expect(await read(first!.url)).toMatchObject({ status: 200, text: 'pixels' });
-      const withoutToken = new URL(first!.url);
-      withoutToken.searchParams.delete('token');
-      expect((await read(withoutToken.href)).status).toBe(403);
-
+      await store.store([picture('first.png')], options);
       // It would take ACLs again, but nobody asks.
       firebase.configureBucket({ accessControl: 'object-acls' });
       const [second] = await store.store([picture('second.png')], options);
@@ -70,11 +86,14 @@ describe('the media store', () => {
     },
   );
 
-  it('makes nothing public when access is private', async () => {
-    const [file] = await open('private').store([picture('a.png', 'pixels')], options);
-    expect(await read(file!.url)).toMatchObject({ status: 200, text: 'pixels' });
-    expect((await read(firebase.bucket.file('a.png').publicUrl())).status).toBe(403);
-    expect((await read(file!.url)).headers.get('cache-control')).toBe('private, max-age=31536000, immutable');
+  it('fails at once where there is no bucket', async () => {
+    const bucket = firebase.bucket.storage.bucket('no-such-bucket');
+    const retryDelaysMs = [60_000];
+    const store = createMediaStore({ bucket, mediaAccess: 'public', retryDelaysMs });
+    await expect(store.store([picture('a.png')], options)).rejects.toMatchObject({
+      code: 'upload_failed',
+      cause: { code: 404 },
+    });
   });
 
   it('overwrites what an earlier attempt left, by the generation that was found at the claim', async () => {
