@@ -29,7 +29,7 @@ export default defineConfig({
         ...shared,
         test: {
           name: 'e2e',
-          include: ['e2e/**/*.test.ts', 'bench/*/*.test.ts'],
+          include: ['e2e/**/*.test.ts', 'bench/*/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
           // Whole systems share two cores: one file after the other.

@@ -11,7 +11,13 @@ test('nothing measured is no figure', () => {
 });
 
 test('a row shows both sides and ours over theirs', () => {
-  const row = { what: 'start', unit: 'ms', ours: figuresOf([100, 120]), peer: figuresOf([1000]), goal: '≤ 0.25' };
+  const row = {
+    what: 'start',
+    unit: 'ms',
+    ours: figuresOf([100, 120]),
+    peer: figuresOf([1000]),
+    goal: '≤ 0.25',
+  };
   expect(comparedTable('ours', 'theirs', [row]).split('\n')[2]).toBe(
     '| start (ms) | 110 (100 – 120, n 2) | 1000 | **0.11×** | ≤ 0.25 |',
   );

@@ -36,11 +36,9 @@ export function comparedTable(oursName: string, peerName: string, rows: readonly
     const ratio = ours.median / peer.median;
     return `| ${what} (${unit}) | ${shown(ours)} | ${shown(peer)} | **${significant(ratio)}×** | ${goal} |`;
   });
-  return [
-    `| | ${oursName} | ${peerName} | ratio | goal |`,
-    '| --- | --- | --- | --- | --- |',
-    ...lines,
-  ].join('\n');
+  return [`| | ${oursName} | ${peerName} | ratio | goal |`, '| --- | --- | --- | --- | --- |', ...lines].join(
+    '\n',
+  );
 }
 
 function shown({ median, min, max, count }: Figures): string {
@@ -51,5 +49,8 @@ function shown({ median, min, max, count }: Figures): string {
 
 /** Three significant digits, never as a power of ten. */
 export function significant(value: number): string {
-  return Number(value.toPrecision(3)).toLocaleString('en-US', { maximumFractionDigits: 20, useGrouping: false });
+  return Number(value.toPrecision(3)).toLocaleString('en-US', {
+    maximumFractionDigits: 20,
+    useGrouping: false,
+  });
 }

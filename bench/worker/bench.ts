@@ -6,17 +6,27 @@ import { measureOverheadMs } from './overhead.ts';
 import { installRunpodPython } from './runpod-python.ts';
 import { nodeWorker, pythonWorker, type WorkerProgram } from './worker-program.ts';
 
-const ours = nodeWorker('no-op.mjs');
-const peer = pythonWorker(installRunpodPython(), 'no_op.py');
-const rounds = 5;
+const python = installRunpodPython();
+// For the tests that want the peer too.
+if (process.argv.includes('--install-only')) process.exit(0);
 
-console.log(`${cpus().length} cores (${cpus()[0]?.model}), load ${loadavg()[0]?.toFixed(2)} before, ${new Date().toISOString()}`);
+const ours = nodeWorker('no-op.mjs');
+const peer = pythonWorker(python, 'no_op.py');
+const rounds = Number(process.env['BENCH_ROUNDS'] ?? 5);
+
+console.log(
+  `${cpus().length} cores (${cpus()[0]?.model}), load ${loadavg()[0]?.toFixed(2)} before, ${new Date().toISOString()}`,
+);
 
 const starts = await inTurns((program) => measureStart(program).then(({ firstTakeMs }) => firstTakeMs));
 const cancels = await inTurns(measureCancel);
 // A second of runpod-python's is one job: its run loop sleeps between them.
-const single = await inTurns((program) => measureLoad(program, { jobs: program === ours ? 1_000 : 10, concurrency: 1 }));
-const many = await inTurns((program) => measureLoad(program, { jobs: program === ours ? 2_000 : 200, concurrency: 10 }));
+const single = await inTurns((program) =>
+  measureLoad(program, { jobs: program === ours ? 1_000 : 10, concurrency: 1 }),
+);
+const many = await inTurns((program) =>
+  measureLoad(program, { jobs: program === ours ? 2_000 : 200, concurrency: 10 }),
+);
 
 const rows: ComparedRow[] = [
   compare('jobs per second, one at a time', '1/s', '≥ 5', single, ({ jobsPerSecond }) => jobsPerSecond),
@@ -55,5 +65,11 @@ function compare<Sample>(
   samples: Both<Sample>,
   read: (sample: Sample) => number,
 ): ComparedRow {
-  return { what, unit, goal, ours: figuresOf(samples.ours.map(read)), peer: figuresOf(samples.peer.map(read)) };
+  return {
+    what,
+    unit,
+    goal,
+    ours: figuresOf(samples.ours.map(read)),
+    peer: figuresOf(samples.peer.map(read)),
+  };
 }

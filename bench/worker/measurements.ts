@@ -9,9 +9,9 @@ import { type RunningWorker, startWorkerProgram, type WorkerProgram } from './wo
 interface Endpoint {
   readonly client: RunpodClient;
   readonly local: LocalRunpod;
-  /** `performance.now()` at the reply of every job-take that gave out a job. */
+  /** `Date.now()` at the reply that gave it out, of every job in turn. */
   readonly takesAtMs: readonly number[];
-  /** `performance.now()` at the reply of every accepted final result. */
+  /** `Date.now()` at the reply to every final result in turn. */
   readonly resultsAtMs: readonly number[];
 }
 
@@ -33,7 +33,7 @@ export interface LoadMeasurement {
 export async function measureStart(program: WorkerProgram): Promise<StartMeasurement> {
   return withEndpoint(async ({ client, local, takesAtMs }) => {
     await client.run({});
-    const startedAtMs = performance.now();
+    const startedAtMs = Date.now();
     const worker = startWorkerProgram(program, local);
     try {
       await until(() => takesAtMs.length === 1);
@@ -96,12 +96,13 @@ async function withEndpoint<Result>(use: (endpoint: Endpoint) => Promise<Result>
     endpointId: 'bench',
     apiKey: 'bench',
     rateLimits: false,
-    onExchange({ operation, status, requestBody, replyBody }) {
-      if (operation.startsWith('job-take') && status === 200) {
-        const jobs = JSON.parse(replyBody) as unknown;
-        for (const _ of Array.isArray(jobs) ? jobs : [jobs]) takesAtMs.push(performance.now());
+    onExchange({ operation, status, body, reply, endedAtMs }) {
+      if (status !== 200) return;
+      if (operation.startsWith('job-take')) {
+        const jobs = [JSON.parse(reply)].flat();
+        takesAtMs.push(...jobs.map(() => endedAtMs));
       }
-      if (operation === 'job-done' && !requestBody.includes('"IN_PROGRESS"')) resultsAtMs.push(performance.now());
+      if (operation === 'job-done' && !body.includes('"IN_PROGRESS"')) resultsAtMs.push(endedAtMs);
     },
   });
   const client = createRunpodClient({ baseUrl: local.baseUrl, endpointId: 'bench', apiKey: 'bench' });
@@ -116,7 +117,8 @@ async function withEndpoint<Result>(use: (endpoint: Endpoint) => Promise<Result>
 async function until(isSo: () => boolean): Promise<void> {
   const deadlineMs = performance.now() + 120_000;
   while (!isSo()) {
-    if (performance.now() > deadlineMs) throw new Error('A worker did not do in two minutes what was waited for.');
+    if (performance.now() > deadlineMs)
+      throw new Error('A worker did not do in two minutes what was waited for.');
     await sleep(2);
   }
 }

@@ -3,6 +3,7 @@ import { settingsFrom, startWorker } from '@firepod/runpod/worker';
 
 const worker = startWorker({
   settings: settingsFrom(process.env),
+  concurrencyModifier: () => Number(process.env.BENCH_CONCURRENCY ?? 1),
   async handler(job, { signal }) {
     if (!job.input.waits) return { done: true };
     await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));

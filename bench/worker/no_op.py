@@ -1,6 +1,7 @@
 """The measured worker on runpod-python: answers at once, or waits until it is stopped and says when it noticed."""
 
 import asyncio
+import os
 import time
 
 import runpod
@@ -16,4 +17,5 @@ async def handler(job):
         raise
 
 
-runpod.serverless.start({"handler": handler})
+concurrency = int(os.environ.get("BENCH_CONCURRENCY", "1"))
+runpod.serverless.start({"handler": handler, "concurrency_modifier": lambda current: concurrency})
