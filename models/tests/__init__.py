@@ -1,0 +1,1 @@
+"""Unit tests of the Python under models/: `python -m unittest discover -t models -s models/tests`."""
