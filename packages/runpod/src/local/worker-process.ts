@@ -8,7 +8,7 @@ export interface WorkerProcessOptions {
   command: string;
   args: readonly string[];
   /** The whole environment of the process: nothing is inherited. */
-  env: Record<string, string>;
+  env: Readonly<Record<string, string | undefined>>;
   cwd?: string | undefined;
   clock: Clock;
   /** Gets each line that the process writes. */

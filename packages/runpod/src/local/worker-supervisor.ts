@@ -9,7 +9,7 @@ export interface WorkerProgram {
   command: string;
   args: readonly string[];
   /** The worker's own environment; nothing is inherited, so that PATH must be named when the program needs it. */
-  env: Record<string, string>;
+  env: Readonly<Record<string, string | undefined>>;
   cwd?: string | undefined;
   /** Kept running without work; default 0. */
   minWorkers?: number | undefined;

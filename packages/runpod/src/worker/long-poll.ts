@@ -13,7 +13,7 @@ export interface LongPollReply {
 }
 
 /** How one poll is made and left. */
-export interface LongPollOptions {
+interface LongPollOptions {
   headers: Record<string, string>;
   /** Leaves the poll. */
   signal: AbortSignal;
