@@ -278,6 +278,10 @@ describe('Storage under firebase-admin', () => {
   });
 
   test('says what it does not do', async () => {
-    await expect(bucket.combine(['a', 'b'], 'c')).rejects.toThrow(/does not do POST/);
+    await expect(bucket.setMetadata({ versioning: { enabled: true } })).rejects.toThrow(
+      /does not do the bucket's versioning/,
+    );
+    await expect(bucket.getFiles({ versions: true })).rejects.toThrow(/does not do object versioning/);
+    await expect(bucket.file('a').moveFileAtomic('b')).rejects.toThrow(/does not do POST .*moveTo/);
   });
 });

@@ -31,14 +31,34 @@ export type BucketSettings = {
   cors?: readonly CorsRule[];
 };
 
-/** A bucket as the server knows it. */
-export type Bucket = Required<BucketSettings> & { name: string; createdAt: number };
+/** A bucket as the server knows it: uniform access and public access prevention are two switches in the cloud. */
+export type Bucket = {
+  name: string;
+  uniformAccess: boolean;
+  publicAccessPrevented: boolean;
+  cors: readonly CorsRule[];
+  /** What an object gets that is uploaded without an ACL. */
+  defaultAcl: readonly AclEntry[];
+  metageneration: number;
+  /** Milliseconds since 1970. */
+  createdAt: number;
+  updatedAt: number;
+};
+
+/** What a PATCH may change. */
+export type BucketChanges = Partial<
+  Pick<Bucket, 'uniformAccess' | 'publicAccessPrevented' | 'cors' | 'defaultAcl'>
+>;
 
 /** Looks buckets up and changes their settings while the server runs. */
 export type Buckets = {
   /** @throws StorageRequestError 404 */
   get(name: string): Bucket;
-  /** Replaces the settings that are given. */
+  find(name: string): Bucket | null;
+  all(): Bucket[];
+  /** Replaces what is given. */
+  change(name: string, changes: BucketChanges): Bucket;
+  /** The same in the words of the options. */
   configure(name: string, settings: BucketSettings): Bucket;
 };
 
@@ -50,7 +70,18 @@ export function createBuckets(settings: Record<string, BucketSettings>, clock: (
       const message = `"${name}" cannot be a bucket: expected 3 to 222 lower-case letters, digits, dots and dashes.`;
       throw new LocalFirebaseError('invalid_configuration', message);
     }
-    buckets.set(name, { accessControl: 'object-acls', cors: [], ...given, name, createdAt: clock() });
+    const now = clock();
+    buckets.set(name, {
+      name,
+      uniformAccess: false,
+      publicAccessPrevented: false,
+      cors: [],
+      defaultAcl: [],
+      ...changesOf(given),
+      metageneration: 1,
+      createdAt: now,
+      updatedAt: now,
+    });
   }
   function get(name: string): Bucket {
     const bucket = buckets.get(name);
@@ -58,27 +89,57 @@ export function createBuckets(settings: Record<string, BucketSettings>, clock: (
       throw new StorageRequestError(404, 'notFound', 'The specified bucket does not exist.');
     return bucket;
   }
+  function change(name: string, changes: BucketChanges): Bucket {
+    const bucket = get(name);
+    const metageneration = bucket.metageneration + 1;
+    const changed = { ...bucket, ...changes, metageneration, updatedAt: clock() };
+    buckets.set(name, changed);
+    return changed;
+  }
   return {
     get,
-    configure(name, changes) {
-      const changed = { ...get(name), ...changes };
-      buckets.set(name, changed);
-      return changed;
-    },
+    find: (name) => buckets.get(name) ?? null,
+    all: () => [...buckets.values()],
+    change,
+    configure: (name, settings) => change(name, changesOf(settings)),
   };
 }
 
+function changesOf({ accessControl, cors }: BucketSettings): BucketChanges {
+  return {
+    ...(cors === undefined ? {} : { cors }),
+    ...(accessControl === undefined
+      ? {}
+      : {
+          uniformAccess: accessControl === 'uniform',
+          publicAccessPrevented: accessControl === 'public-access-prevented',
+        }),
+  };
+}
+
+/** Whether ACLs of single objects open nothing to the public. */
+export function refusesObjectAcls({ uniformAccess, publicAccessPrevented }: Bucket): boolean {
+  return uniformAccess || publicAccessPrevented;
+}
+
+/** Refuses to read or change the ACL of an object where uniform access has put it out of force. @throws StorageRequestError 400 */
+export function ensureAclsCount(
+  { uniformAccess }: Bucket,
+  verb: 'get' | 'insert' | 'update' | 'delete',
+): void {
+  if (!uniformAccess) return;
+  throw new StorageRequestError(
+    400,
+    'invalid',
+    `Cannot ${verb} legacy ACL for an object when uniform bucket-level access is enabled. Read more at https://cloud.google.com/storage/docs/uniform-bucket-level-access`,
+  );
+}
+
 /** Refuses an ACL that the bucket does not take, with the cloud's status and words. */
-export function ensureAclAllowed({ accessControl }: Bucket, acl: readonly AclEntry[]): void {
-  if (accessControl === 'uniform') {
-    throw new StorageRequestError(
-      400,
-      'invalid',
-      'Cannot insert legacy ACL for an object when uniform bucket-level access is enabled. Read more at https://cloud.google.com/storage/docs/uniform-bucket-level-access',
-    );
-  }
+export function ensureAclAllowed(bucket: Bucket, acl: readonly AclEntry[]): void {
+  ensureAclsCount(bucket, 'insert');
   const opens = acl.some(({ entity }) => entity === 'allUsers' || entity === 'allAuthenticatedUsers');
-  if (accessControl === 'public-access-prevented' && opens) {
+  if (bucket.publicAccessPrevented && opens) {
     throw new StorageRequestError(
       412,
       'conditionNotMet',
@@ -97,8 +158,7 @@ export function predefinedAcl(name: string): AclEntry[] {
 
 /** `storage#bucket` of the JSON API. */
 export function bucketResource(bucket: Bucket, origin: string): object {
-  const { name, accessControl, cors } = bucket;
-  const created = new Date(bucket.createdAt).toISOString();
+  const { name, uniformAccess, publicAccessPrevented, cors, metageneration } = bucket;
   return {
     kind: 'storage#bucket',
     id: name,
@@ -106,14 +166,14 @@ export function bucketResource(bucket: Bucket, origin: string): object {
     selfLink: `${origin}/storage/v1/b/${name}`,
     location: 'US',
     storageClass: 'STANDARD',
-    metageneration: '1',
-    etag: 'CAE=',
-    timeCreated: created,
-    updated: created,
+    metageneration: String(metageneration),
+    etag: Buffer.from(String(metageneration)).toString('base64'),
+    timeCreated: new Date(bucket.createdAt).toISOString(),
+    updated: new Date(bucket.updatedAt).toISOString(),
     ...(cors.length === 0 ? {} : { cors }),
     iamConfiguration: {
-      uniformBucketLevelAccess: { enabled: accessControl === 'uniform' },
-      publicAccessPrevention: accessControl === 'public-access-prevented' ? 'enforced' : 'inherited',
+      uniformBucketLevelAccess: { enabled: uniformAccess },
+      publicAccessPrevention: publicAccessPrevented ? 'enforced' : 'inherited',
     },
   };
 }

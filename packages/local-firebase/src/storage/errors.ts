@@ -3,15 +3,18 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 
 /** A refusal that goes over the wire with the cloud's status, reason and message. */
 export class StorageRequestError extends Error {
-  readonly httpStatus: ContentfulStatusCode;
+  readonly httpStatus: ContentfulStatusCode | 304;
   /** `errors[0].reason`: `notFound`, `conditionNotMet`, `invalid` … */
   readonly reason: string;
+  /** More, for people: `<Details>` of the XML. */
+  readonly details: string | undefined;
 
-  constructor(httpStatus: ContentfulStatusCode, reason: string, message: string) {
+  constructor(httpStatus: ContentfulStatusCode | 304, reason: string, message: string, details?: string) {
     super(message);
     this.name = 'StorageRequestError';
     this.httpStatus = httpStatus;
     this.reason = reason;
+    this.details = details;
   }
 }
 
@@ -31,20 +34,34 @@ export function preconditionFailed(): StorageRequestError {
   return new StorageRequestError(412, 'conditionNotMet', message);
 }
 
+/** 304: a reader has this generation or metageneration already. */
+export function notModified(): StorageRequestError {
+  return new StorageRequestError(304, 'notModified', 'Not Modified');
+}
+
 /** 501 for what the cloud does and this server does not. */
 export function notImplemented(what: string): StorageRequestError {
   const message = `The local Storage does not do ${what}. See packages/local-firebase/src/storage/README.md.`;
   return new StorageRequestError(501, 'notImplemented', message);
 }
 
-/** The JSON envelope of both JSON APIs. */
-export function errorBody({ httpStatus, reason, message }: StorageRequestError): object {
+function errorBody({ httpStatus, reason, message }: StorageRequestError): object {
   return {
     error: { code: httpStatus, message, errors: [{ message, domain: 'global', reason }] },
   };
 }
 
+/** `<Code>` of https://cloud.google.com/storage/docs/xml-api/reference-status, by reason. */
 const xmlCodes: Record<string, string> = {
+  expiredToken: 'ExpiredToken',
+  signatureDoesNotMatch: 'SignatureDoesNotMatch',
+  invalidSecurity: 'InvalidSecurity',
+  malformedSecurityHeader: 'MalformedSecurityHeader',
+  requestTimeTooSkewed: 'RequestTimeTooSkewed',
+  entityTooLarge: 'EntityTooLarge',
+  entityTooSmall: 'EntityTooSmall',
+  badDigest: 'BadDigest',
+  noSuchUpload: 'NoSuchUpload',
   notFound: 'NoSuchKey',
   forbidden: 'AccessDenied',
   conditionNotMet: 'PreconditionFailed',
@@ -52,9 +69,21 @@ const xmlCodes: Record<string, string> = {
   internalError: 'InternalError',
 };
 
+/** The answer to a refusal by the JSON APIs: an envelope, except for 304, which has no body. */
+export function errorResponse(error: StorageRequestError, headers: Record<string, string>): Response {
+  const { httpStatus: status } = error;
+  return status === 304
+    ? new Response(null, { status, headers })
+    : Response.json(errorBody(error), { status, headers });
+}
+
 /** The XML that `https://storage.googleapis.com/{bucket}/{object}` answers with. */
-export function errorXml({ reason, message }: StorageRequestError): string {
+export function errorXml({ reason, message, details }: StorageRequestError): string {
   const code = xmlCodes[reason] ?? 'InvalidArgument';
-  const text = message.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
-  return `<?xml version='1.0' encoding='UTF-8'?><Error><Code>${code}</Code><Message>${text}</Message></Error>`;
+  const more = details === undefined ? '' : `<Details>${escaped(details)}</Details>`;
+  return `<?xml version='1.0' encoding='UTF-8'?><Error><Code>${code}</Code><Message>${escaped(message)}</Message>${more}</Error>`;
+}
+
+function escaped(text: string): string {
+  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
 }

@@ -2,9 +2,10 @@
 import { type Context, Hono } from 'hono';
 import { predefinedAcl } from './buckets.ts';
 import type { Checksums } from './checksums.ts';
-import { invalid, StorageRequestError } from './errors.ts';
+import { invalid } from './errors.ts';
 import { boundaryOf, readRelatedParts } from './multipart.ts';
-import { type AclEntry, gcsResource } from './object.ts';
+import { gcsResource, type StoredObject } from './object.ts';
+import { aclOf } from './object-acl.ts';
 import { fieldsOf, type JsonBody, parseJsonBody } from './object-fields.ts';
 import { preconditionsOf } from './preconditions.ts';
 import { parseUploadRange } from './ranges.ts';
@@ -26,7 +27,8 @@ export function createJsonUploads(service: StorageService): Hono {
   });
   app.put('/b/:bucket/o', async (context) => {
     const { id } = service.sessions.get(context.req.query('upload_id'));
-    return service.sessions.alone(id, () => continueResumable(service, context, id));
+    const answer = (object: StoredObject) => context.json(gcsResource(object, originOf(context)));
+    return service.sessions.alone(id, () => continueSession(service, context, id, answer));
   });
   app.delete('/b/:bucket/o', async (context) => {
     const { id } = service.sessions.get(context.req.query('upload_id'));
@@ -70,10 +72,20 @@ async function startResumable(service: StorageService, context: Context): Promis
   return new Response(null, { headers: { location: location.href, 'x-guploader-uploadid': id } });
 }
 
-/** One PUT of a session: bytes, or a question about them. Ends in 200 with the object, or 308 with what has arrived. */
-async function continueResumable(service: StorageService, context: Context, id: string): Promise<Response> {
+/** One PUT of a session: bytes, or a question about them. Ends in 200 with the `answer`, or 308 with what has arrived. */
+export async function continueSession(
+  service: StorageService,
+  context: Context,
+  id: string,
+  answer: (object: StoredObject) => Response,
+  extraHeaders: Record<string, string> = {},
+): Promise<Response> {
   const { object } = service.sessions.get(id);
-  if (object !== null) return context.json(gcsResource(object, originOf(context)));
+  if (object !== null) {
+    // A client that lost the answer sends the last bytes again.
+    for await (const _ of bodyOf(context));
+    return answer(object);
+  }
   const header = context.req.header('content-range');
   const range = parseUploadRange(header);
   if (range === null) throw invalid(`Invalid Content-Range: ${JSON.stringify(header)}`);
@@ -84,14 +96,13 @@ async function continueResumable(service: StorageService, context: Context, id: 
   // `bytes 0-*`+`/*` has neither end nor size: what the request carries is all there is.
   const endsHere = range.kind === 'bytes' && range.end === null && range.total === null;
   if (endsHere || received === range.total) {
-    const finished = await service.finish(id, hashesOf(context.req.header('x-goog-hash')));
-    return context.json(gcsResource(finished, originOf(context)));
+    return answer(await service.finish(id, hashesOf(context.req.header('x-goog-hash'))));
   }
   if (range.total !== null && received > range.total) {
     throw invalid(`The upload has ${received} bytes, more than the announced ${range.total}.`);
   }
   const headers: Record<string, string> = received === 0 ? {} : { range: `bytes=0-${received - 1}` };
-  return new Response(null, { status: 308, headers });
+  return new Response(null, { status: 308, headers: { ...extraHeaders, ...headers } });
 }
 
 function uploadRequest(context: Context, body: JsonBody, mediaType: string | undefined): UploadRequest {
@@ -119,19 +130,8 @@ function uploadRequest(context: Context, body: JsonBody, mediaType: string | und
   };
 }
 
-/** An `acl` array in a body; null when there is none. @throws StorageRequestError 400 */
-export function aclOf(value: unknown): AclEntry[] | null {
-  if (value === undefined || value === null) return null;
-  const entries = Array.isArray(value) ? (value as unknown[]) : [value];
-  return entries.map((entry) => {
-    const { entity, role } = (entry ?? {}) as { entity?: unknown; role?: unknown };
-    if (typeof entity === 'string' && (role === 'READER' || role === 'OWNER')) return { entity, role };
-    throw new StorageRequestError(400, 'invalid', `Invalid ACL entry: ${JSON.stringify(entry)}`);
-  });
-}
-
 /** `x-goog-hash: crc32c=…,md5=…` */
-function hashesOf(header: string | undefined): Partial<Checksums> {
+export function hashesOf(header: string | undefined): Partial<Checksums> {
   const found = [...(header ?? '').matchAll(/(crc32c|md5)=([A-Za-z0-9+/=]+)/g)];
   return Object.fromEntries(found.map(([, name, value]) => [name, value]));
 }

@@ -29,6 +29,8 @@ export type StoredObject = Checksums & {
   sizeBytes: number;
   fields: ObjectFields;
   acl: AclEntry[];
+  /** Of how many objects it was composed. */
+  componentCount?: number;
   createdAt: number;
   updatedAt: number;
 };
@@ -70,6 +72,7 @@ export function gcsResource(object: StoredObject, origin: string, { withAcl = fa
     size: String(object.sizeBytes),
     md5Hash: object.md5,
     crc32c: object.crc32c,
+    ...(object.componentCount === undefined ? {} : { componentCount: object.componentCount }),
     etag: objectEtag(object),
     timeCreated: created,
     updated: new Date(object.updatedAt).toISOString(),

@@ -58,8 +58,8 @@ describe('the index of objects', () => {
   });
 
   test('says which bytes nothing refers to any more', () => {
-    expect(index.put({ ...newObject('a'), contentId: 'old' }, {}).replacedContentId).toBeNull();
-    expect(index.put({ ...newObject('a'), contentId: 'new' }, {}).replacedContentId).toBe('old');
+    expect(index.put({ ...newObject('a'), contentId: 'old' }, {}).replaced).toBeNull();
+    expect(index.put({ ...newObject('a'), contentId: 'new' }, {}).replaced?.contentId).toBe('old');
     expect(index.contentIds()).toEqual(new Set(['new']));
   });
 

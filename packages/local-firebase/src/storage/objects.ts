@@ -3,6 +3,7 @@ import type { SqliteDatabase } from '../database.ts';
 import { noSuchObject } from './errors.ts';
 import { afterPrefix } from './names.ts';
 import type { StoredObject } from './object.ts';
+import type { ObjectEventKind } from './object-events.ts';
 import { ensurePreconditions, type Preconditions } from './preconditions.ts';
 
 /** The table of objects, and the last generation given out, so that no generation ever comes twice. */
@@ -27,6 +28,10 @@ export type ListQuery = {
   startOffset?: string | undefined;
   /** First name that may not. */
   endOffset?: string | undefined;
+  /** Names for which it says no are left out, and their folders with them. */
+  matches?: ((name: string) => boolean) | undefined;
+  /** Whether an object that is named like a folder (`a/`) is listed beside the prefix. */
+  includeTrailingDelimiter?: boolean;
 };
 
 /** What the writer of a new generation gives; the index adds generation and times. */
@@ -35,13 +40,13 @@ export type NewObject = Omit<StoredObject, 'generation' | 'metageneration' | 'cr
 /** Synchronous, so that checks and writes cannot be interleaved. */
 export type ObjectIndex = {
   find(bucket: string, name: string): StoredObject | null;
-  /** Makes the object, or a new generation of it. Returns also the id of the bytes that nothing refers to any more. */
+  /** Makes the object, or a new generation of it. Returns also the old generation, to whose bytes nothing refers any more. */
   put(
     object: NewObject,
     expected: Preconditions,
     /** Writes that must happen together with this one. */
     together?: (object: StoredObject) => void,
-  ): { object: StoredObject; replacedContentId: string | null };
+  ): { object: StoredObject; replaced: StoredObject | null };
   /** Changes metadata or ACL of the current generation. */
   change(
     bucket: string,
@@ -57,8 +62,15 @@ export type ObjectIndex = {
 
 type Row = { record: string };
 
-/** Builds the index over an open database that has `objectsSchema`. `clock` gives milliseconds since 1970. */
-export function createObjectIndex(database: SqliteDatabase, clock: () => number): ObjectIndex {
+/**
+ * Builds the index over an open database that has `objectsSchema`. `clock` gives milliseconds since 1970; `observe` is told
+ * of each change when it is on disk.
+ */
+export function createObjectIndex(
+  database: SqliteDatabase,
+  clock: () => number,
+  observe: (kind: ObjectEventKind, object: StoredObject) => void = () => {},
+): ObjectIndex {
   const one = database.prepare<unknown[]>('SELECT record FROM objects WHERE bucket = ? AND name = ?');
   const upsert = database.prepare<unknown[]>('INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)');
   const erase = database.prepare<unknown[]>('DELETE FROM objects WHERE bucket = ? AND name = ?');
@@ -96,7 +108,7 @@ export function createObjectIndex(database: SqliteDatabase, clock: () => number)
     const times = { createdAt: now, updatedAt: now };
     const saved = save({ ...object, ...times, generation: nextGeneration(), metageneration: 1 });
     together?.(saved);
-    return { object: saved, replacedContentId: current?.contentId ?? null };
+    return { object: saved, replaced: current };
   });
   const change = database.transaction(
     (...[bucket, name, expected, work]: Parameters<ObjectIndex['change']>): StoredObject => {
@@ -112,9 +124,22 @@ export function createObjectIndex(database: SqliteDatabase, clock: () => number)
   });
   return {
     find,
-    put,
-    change,
-    remove,
+    put(...given) {
+      const result = put(...given);
+      if (result.replaced !== null) observe('deleted', result.replaced);
+      observe('finalized', result.object);
+      return result;
+    },
+    change(...given) {
+      const object = change(...given);
+      observe('metadataUpdated', object);
+      return object;
+    },
+    remove(...given) {
+      const object = remove(...given);
+      observe('deleted', object);
+      return object;
+    },
     list: (bucket, query) =>
       listPage(query, (from, limit) =>
         (page.all(bucket, from, limit) as Row[]).map((row) => JSON.parse(row.record) as StoredObject),
@@ -143,7 +168,12 @@ function listPage(query: ListQuery, read: (from: string, limit: number) => Store
       if (result.objects.length + result.prefixes.length === maxResults) {
         return { ...result, nextPageToken: name };
       }
+      // U+0000 sorts before every other character: the next possible name.
+      next = `${name}\0`;
+      if (query.matches?.(name) === false) continue;
       const folderEnd = delimiter === '' ? -1 : name.indexOf(delimiter, prefix.length);
+      const isFolder = folderEnd >= 0 && folderEnd + delimiter.length === name.length;
+      if (isFolder && query.includeTrailingDelimiter === true) result.objects.push(object);
       if (folderEnd >= 0) {
         const folder = name.slice(0, folderEnd + delimiter.length);
         result.prefixes.push(folder);
@@ -151,8 +181,6 @@ function listPage(query: ListQuery, read: (from: string, limit: number) => Store
         break;
       }
       result.objects.push(object);
-      // U+0000 sorts before every other character: the next possible name.
-      next = `${name}\0`;
     }
     from = next;
   }

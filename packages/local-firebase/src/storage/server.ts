@@ -10,14 +10,17 @@ import { type BucketSettings, createBuckets } from './buckets.ts';
 import { createClientAccess } from './client-access.ts';
 import { openContentFolder } from './content.ts';
 import { openCorsHeaders, openPreflight } from './cors.ts';
-import { errorBody, StorageRequestError } from './errors.ts';
+import { errorResponse, StorageRequestError } from './errors.ts';
 import { createFirebaseApi } from './firebase-api.ts';
 import { createJsonApi } from './json-api.ts';
 import { createJsonUploads } from './json-uploads.ts';
+import { type ObjectObserver, objectEvent } from './object-events.ts';
 import { createObjectIndex, objectsSchema } from './objects.ts';
 import { createPublicAccess } from './public-access.ts';
 import { createStorageService, type StorageService } from './service.ts';
+import { createUrlVerifier, type ServiceAccount } from './signed-urls.ts';
 import { createUploadSessions, uploadSessionsSchema } from './upload-sessions.ts';
+import { createXmlAccess, type XmlAccess } from './xml-access.ts';
 
 /** How to start Storage. */
 export type StorageOptions = ListenOptions & {
@@ -29,6 +32,10 @@ export type StorageOptions = ListenOptions & {
   buckets: Record<string, BucketSettings>;
   /** What web clients may touch; nothing when absent. */
   access?: PathAccess;
+  /** Whose signed URLs hold; none when absent. */
+  serviceAccounts?: readonly ServiceAccount[];
+  /** Told of each change of an object when it is on disk. */
+  onObjectEvent?: ObjectObserver;
   /** Milliseconds since 1970; for tests. */
   clock?: () => number;
   logger?: Logger;
@@ -54,8 +61,13 @@ export async function startStorage(options: StorageOptions): Promise<RunningStor
   const buckets = createBuckets(options.buckets, clock);
   const schema = `${objectsSchema}; ${uploadSessionsSchema}`;
   const database = openDatabase(join(dataFolder, 'storage.db'), schema, schemaVersion);
+  /** For the links in events; nothing happens to objects before somebody can ask for it. */
+  let origin = '';
   try {
-    const index = createObjectIndex(database, clock);
+    const { onObjectEvent } = options;
+    const index = createObjectIndex(database, clock, (kind, object) => {
+      onObjectEvent?.(objectEvent(kind, object, clock(), origin));
+    });
     const sessions = createUploadSessions(database, clock);
     const content = await openContentFolder(dataFolder);
     sessions.removeExpired();
@@ -63,10 +75,13 @@ export async function startStorage(options: StorageOptions): Promise<RunningStor
     if (removed > 0) logger.info({ removed }, 'removed files that no object refers to');
     const service = createStorageService({ index, content, buckets, sessions });
     const clientAccess = createClientAccess(access, { projectId: options.projectId, clock });
-    const { fetch } = createStorageRoutes(service, createFirebaseApi(service, clientAccess), logger);
+    const xmlAccess = createXmlAccess(createUrlVerifier(options.serviceAccounts ?? [], clock));
+    const firebaseApi = createFirebaseApi(service, clientAccess);
+    const { fetch } = createStorageRoutes(service, { firebaseApi, xmlAccess }, logger);
     logger.warn({}, 'storage.rules are not evaluated yet: clients are checked against the path-access table');
     const listener = getRequestListener(fetch, { overrideGlobalObjects: false });
     const server = await listen(listener, options, () => database.close());
+    origin = server.url;
     return {
       ...server,
       configureBucket(name, settings) {
@@ -79,7 +94,11 @@ export async function startStorage(options: StorageOptions): Promise<RunningStor
   }
 }
 
-function createStorageRoutes(service: StorageService, firebaseApi: Hono, logger: Logger): Hono {
+function createStorageRoutes(
+  service: StorageService,
+  { firebaseApi, xmlAccess }: { firebaseApi: Hono; xmlAccess: XmlAccess },
+  logger: Logger,
+): Hono {
   const app = new Hono();
   app.onError((error, context) => {
     const { method, path } = context.req;
@@ -90,7 +109,7 @@ function createStorageRoutes(service: StorageService, firebaseApi: Hono, logger:
     const known = error instanceof StorageRequestError;
     if (!known) logger.error({ method, path, error }, 'Storage failed');
     const answer = known ? error : new StorageRequestError(500, 'internalError', 'Internal error.');
-    return context.json(errorBody(answer), answer.httpStatus, openCorsHeaders);
+    return errorResponse(answer, openCorsHeaders);
   });
   const anyOrigin: MiddlewareHandler = async (context, next) => {
     if (context.req.method === 'OPTIONS') return openPreflight(context.req.raw.headers);
@@ -105,6 +124,6 @@ function createStorageRoutes(service: StorageService, firebaseApi: Hono, logger:
   app.route('/upload/storage/v1', createJsonUploads(service));
   const jsonApi = createJsonApi(service);
   for (const base of ['/storage/v1', '/download/storage/v1', '/']) app.route(base, jsonApi);
-  app.route('/', createPublicAccess(service));
+  app.route('/', createPublicAccess(service, xmlAccess));
   return app;
 }

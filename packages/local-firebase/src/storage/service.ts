@@ -33,6 +33,8 @@ export type StorageService = {
   finish(sessionId: string, checksums: UploadRequest['checksums']): Promise<StoredObject>;
   cancel(sessionId: string): Promise<void>;
   copy(source: StoredObject, request: UploadRequest): Promise<StoredObject>;
+  /** Makes an object of the bytes of others, in their order. */
+  compose(sources: readonly StoredObject[], request: UploadRequest): Promise<StoredObject>;
   remove(bucket: string, name: string, expected: Preconditions): Promise<void>;
   /** @throws StorageRequestError 404; also when `generation` is given and is not the current one. */
   find(bucket: string, name: string, generation?: string): StoredObject;
@@ -54,7 +56,7 @@ export function createStorageService(
   async function commit(
     request: UploadRequest,
     sealed: SealedContent,
-    sessionId: string | null,
+    { sessionId, componentCount }: { sessionId?: string; componentCount?: number } = {},
   ): Promise<StoredObject> {
     try {
       ensureChecksums(sealed, request.checksums);
@@ -63,11 +65,18 @@ export function createStorageService(
         throw invalid(`The upload has ${sealed.sizeBytes} bytes, but ${announcedBytes} were announced.`);
       }
       const { bucket, name, fields, acl, expected } = request;
-      const entry = { ...sealed, bucket, name, fields, acl: acl ?? [] };
-      const { object, replacedContentId } = index.put(entry, expected, (made) => {
-        if (sessionId !== null) sessions.finish(sessionId, made);
+      const entry = {
+        ...sealed,
+        bucket,
+        name,
+        fields,
+        acl: acl ?? [...buckets.get(bucket).defaultAcl],
+        ...(componentCount === undefined ? {} : { componentCount }),
+      };
+      const { object, replaced } = index.put(entry, expected, (made) => {
+        if (sessionId !== undefined) sessions.finish(sessionId, made);
       });
-      if (replacedContentId !== null) await content.discard(replacedContentId);
+      if (replaced !== null) await content.discard(replaced.contentId);
       return object;
     } catch (error) {
       await content.discard(sealed.contentId);
@@ -88,7 +97,7 @@ export function createStorageService(
         await content.discard(id);
         throw error;
       }
-      return commit(request, sealed, null);
+      return commit(request, sealed);
     },
     async start(request) {
       ensureUpload(request);
@@ -110,11 +119,9 @@ export function createStorageService(
       const { request } = sessions.get(sessionId);
       const sealed = await content.seal(sessionId);
       try {
-        return await commit(
-          { ...request, checksums: { ...request.checksums, ...checksums } },
-          sealed,
+        return await commit({ ...request, checksums: { ...request.checksums, ...checksums } }, sealed, {
           sessionId,
-        );
+        });
       } catch (error) {
         // The bytes are gone: trying again needs a new session.
         sessions.cancel(sessionId);
@@ -127,15 +134,21 @@ export function createStorageService(
     },
     async copy(source, request) {
       ensureUpload(request);
-      const id = await content.copy(source.contentId).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ENOENT') throw error;
-        throw new StorageRequestError(
-          503,
-          'backendError',
-          'The source was replaced meanwhile. Please try again.',
-        );
-      });
-      return commit(request, await content.seal(id), null);
+      const id = await content.copy(source.contentId).catch(sourceIsGone);
+      return commit(request, await content.seal(id));
+    },
+    async compose(sources, request) {
+      ensureUpload(request);
+      const id = randomUUID();
+      try {
+        for (const { contentId } of sources) {
+          await content.append(id, await content.read(contentId, 'everything').catch(sourceIsGone));
+        }
+      } catch (error) {
+        await content.discard(id);
+        throw error;
+      }
+      return commit(request, await content.seal(id), { componentCount: sources.length });
     },
     async remove(bucket, name, expected) {
       const { contentId } = index.remove(bucket, name, expected);
@@ -150,6 +163,12 @@ export function createStorageService(
       return object;
     },
   };
+}
+
+function sourceIsGone(error: NodeJS.ErrnoException): never {
+  if (error.code !== 'ENOENT') throw error;
+  const message = 'The source was replaced meanwhile. Please try again.';
+  throw new StorageRequestError(503, 'backendError', message);
 }
 
 /** A client that could not know how much had arrived sends some of it again. */

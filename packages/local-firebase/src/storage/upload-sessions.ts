@@ -50,7 +50,9 @@ export function createUploadSessions(database: SqliteDatabase, clock: () => numb
   const insert = database.prepare<unknown[]>(
     'INSERT INTO uploads (id, request, created_at) VALUES (?, ?, ?)',
   );
-  const one = database.prepare<unknown[]>('SELECT request, object FROM uploads WHERE id = ?');
+  const one = database.prepare<unknown[]>(
+    'SELECT request, object FROM uploads WHERE id = ? AND created_at >= ?',
+  );
   const setObject = database.prepare<unknown[]>('UPDATE uploads SET object = ? WHERE id = ?');
   const erase = database.prepare<unknown[]>('DELETE FROM uploads WHERE id = ?');
   const running = new Map<string, Promise<unknown>>();
@@ -59,9 +61,10 @@ export function createUploadSessions(database: SqliteDatabase, clock: () => numb
       insert.run(id, JSON.stringify(request), clock());
     },
     get(id = '') {
-      const row = one.get(id) as { request: string; object: string | null } | undefined;
+      const row = one.get(id, clock() - lifetimeMs) as { request: string; object: string | null } | undefined;
       if (row === undefined) {
-        throw new StorageRequestError(404, 'notFound', `There is no upload session "${id}".`);
+        const message = `There is no upload session "${id}": it was cancelled, or is older than a week.`;
+        throw new StorageRequestError(404, 'notFound', message);
       }
       return {
         id,
