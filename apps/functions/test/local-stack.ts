@@ -3,7 +3,8 @@ import './quiet-console.ts';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createPathAccess, startAuth, startFirestore, startFunctionsHost } from '@firepod/local-firebase';
+import { fileURLToPath } from 'node:url';
+import { startAuth, startFirestore, startFunctionsHost } from '@firepod/local-firebase';
 import { type LocalRunpod, startLocalRunpod } from '@firepod/runpod/local';
 import { deleteApp, initializeApp } from 'firebase/app';
 import { connectAuthEmulator, initializeAuth, inMemoryPersistence, signInAnonymously } from 'firebase/auth';
@@ -47,7 +48,7 @@ export async function startLocalStack({
   const firestore = await startFirestore({
     projectId: PROJECT_ID,
     databaseFile: join(folder, 'firestore.db'),
-    access: createPathAccess([{ path: 'generations/{uid}/**', allow: ['read'], to: 'owner' }]),
+    rules: { file: fileURLToPath(new URL('../../../firebase/firestore.rules', import.meta.url)) },
   });
   const runpod: LocalRunpod = await startLocalRunpod({
     endpointId: ENDPOINT_ID,

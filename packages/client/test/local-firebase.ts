@@ -3,7 +3,8 @@ import './quiet-console.ts';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createPathAccess, startAuth, startFirestore, startFunctionsHost } from '@firepod/local-firebase';
+import { fileURLToPath } from 'node:url';
+import { startAuth, startFirestore, startFunctionsHost } from '@firepod/local-firebase';
 import { deleteApp, initializeApp } from 'firebase/app';
 import { connectAuthEmulator, initializeAuth, inMemoryPersistence, signInAnonymously } from 'firebase/auth';
 import { connectFirestoreEmulator, getFirestore, setLogLevel } from 'firebase/firestore';
@@ -38,7 +39,7 @@ export async function startLocalFirebase(options: { functions?: Record<string, u
   const firestoreServer = await startFirestore({
     projectId: PROJECT_ID,
     databaseFile: join(folder, 'firestore.db'),
-    access: createPathAccess([{ path: 'generations/{uid}/**', allow: ['read'], to: 'owner' }]),
+    rules: { file: fileURLToPath(new URL('../../../firebase/firestore.rules', import.meta.url)) },
   });
   process.env['FIRESTORE_EMULATOR_HOST'] = `${firestoreServer.host}:${firestoreServer.port}`;
   process.env['FIREBASE_AUTH_EMULATOR_HOST'] = `${authServer.host}:${authServer.port}`;

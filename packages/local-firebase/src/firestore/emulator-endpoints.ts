@@ -1,19 +1,45 @@
-/** What Firebase's emulator offers beside the API, for tests: clearing a database. */
+/** What Firebase's emulator offers beside the API, for tests: clearing a database, and other security rules. */
+import { LocalFirebaseError } from '../errors.ts';
+import { pushedRules } from '../rules/pushed-rules.ts';
 import type { Service } from './service.ts';
+import { invalidArgument } from './status.ts';
 
 const DOCUMENTS_PATH = /^\/emulator\/v1\/(projects\/[^/]+\/databases\/[^/]+)\/documents$/;
+const RULES_PATH = /^\/emulator\/v1\/(projects\/[^/]+):securityRules$/;
 
-/** Deletes every document of the database that the path names. Returns undefined for any other request. */
-export function clearDatabase(
-  { engine, guard }: Service,
-  method: string | undefined,
-  path: string,
+/** A request that may be for one of the endpoints. */
+export type EmulatorRequest = { method: string | undefined; path: string; body: string };
+
+/**
+ * Answers `DELETE …/documents` and `PUT …:securityRules`; undefined for any other request.
+ *
+ * @throws StatusError INVALID_ARGUMENT for another project and for rules that do not compile.
+ */
+export function answerEmulator(
+  service: Service,
+  { method, path, body }: EmulatorRequest,
 ): object | undefined {
-  const encoded = method === 'DELETE' ? DOCUMENTS_PATH.exec(path)?.[1] : undefined;
-  if (encoded === undefined) return undefined;
-  const database = decodeURIComponent(encoded);
+  const database = method === 'DELETE' ? DOCUMENTS_PATH.exec(path)?.[1] : undefined;
+  if (database !== undefined) return clearDatabase(service, decodeURIComponent(database));
+  const project = method === 'PUT' ? RULES_PATH.exec(path)?.[1] : undefined;
+  if (project !== undefined) return replaceRules(service, decodeURIComponent(project), body);
+  return undefined;
+}
+
+function clearDatabase({ engine, guard }: Service, database: string): object {
   guard.checkDatabase(database);
   const documents = [...engine.store.scan({ kind: 'descendants', parent: `${database}/documents` })];
   engine.commit(documents.map(({ name }) => ({ delete: name })));
   return {};
+}
+
+function replaceRules({ guard, rules }: Service, project: string, body: string): object {
+  guard.checkDatabase(`${project}/databases/(default)`);
+  try {
+    rules.replace(pushedRules(body));
+    return {};
+  } catch (cause) {
+    if (!(cause instanceof LocalFirebaseError)) throw cause;
+    throw invalidArgument(cause.message, { cause });
+  }
 }

@@ -169,8 +169,8 @@ describe('who calls', () => {
 
   test('is told by the header: owner, a user, or nobody', () => {
     expect(callerOf('Bearer owner')).toEqual({ kind: 'admin' });
-    expect(callerOf(idToken({ sub: 'u1' }))).toEqual({ kind: 'client', uid: 'u1' });
-    expect(callerOf(undefined)).toEqual({ kind: 'client', uid: null });
+    expect(callerOf(idToken({ sub: 'u1' }))).toMatchObject({ kind: 'client', identity: { uid: 'u1' } });
+    expect(callerOf(undefined)).toEqual({ kind: 'client', identity: null });
   });
 
   test.each([

@@ -1,4 +1,5 @@
 /** Reads, commits and transactions over the store, and the feed of commits that listeners follow. */
+import type { CommitCheck, WriteStep } from './guard.ts';
 import type { CommitResponse, StructuredQuery, TransactionOptions, Write, WriteResult } from './messages.ts';
 import { parentOf } from './path.ts';
 import { type CompiledQuery, compileQuery } from './query.ts';
@@ -9,7 +10,7 @@ import type { Store } from './store.ts';
 import type { StoredDocument } from './stored-document.ts';
 import { type Clock, createCommitClock, timestampFromMicros } from './timestamp.ts';
 import { contention, createTransactions, type Transaction } from './transactions.ts';
-import { applyWrite, documentOf } from './write.ts';
+import { applyWrite, documentOf, failedPrecondition } from './write.ts';
 
 /** One document's change in a commit. */
 export type Change = {
@@ -35,9 +36,11 @@ export type Engine = {
   /**
    * Applies all writes or none. They are on disk, and listeners have been told, when this returns.
    *
+   * @param check Asked once it is known what the writes would do, and before any precondition: a caller that may not
+   * write learns nothing about what is stored.
    * @throws StatusError ABORTED when something that the transaction read has changed.
    */
-  commit(writes: readonly Write[], transactionId?: Buffer): CommitResponse;
+  commit(writes: readonly Write[], transactionId?: Buffer, check?: CommitCheck): CommitResponse;
   /** Calls the listener after each commit that changed something. Returns the way to stop. */
   subscribe(listener: CommitListener): () => void;
 };
@@ -101,7 +104,7 @@ export function createEngine(store: Store, clock: Clock): Engine {
       });
       return results;
     },
-    commit(writes, transactionId) {
+    commit(writes, transactionId, check) {
       if (transactionId !== undefined && transactionId.length > 0) {
         const transaction = transactions.take(transactionId);
         if (transaction.isReadOnly && writes.length > 0) {
@@ -112,14 +115,20 @@ export function createEngine(store: Store, clock: Clock): Engine {
       const stamp = { micros: commitClock.next(), version: store.version() + 1 };
       const commitTime = timestampFromMicros(stamp.micros);
       const staged = new Map<string, Change>();
+      const steps: WriteStep[] = [];
+      let refusal: StatusError | undefined;
       const writeResults: WriteResult[] = writes.map((write) => {
         const name = documentOf(write);
         const earlier = staged.get(name);
         const before = earlier === undefined ? store.read(name) : earlier.after;
-        const { after, result } = applyWrite(write, name, before, earlier !== undefined, stamp);
+        refusal ??= failedPrecondition(write, name, before, earlier !== undefined);
+        const { after, result } = applyWrite(write, name, before, stamp);
+        steps.push({ operation: operationOf(write), name, before, after });
         staged.set(name, { name, before: earlier === undefined ? before : earlier.before, after });
         return result;
       });
+      check?.(steps, stamp.micros);
+      if (refusal !== undefined) throw refusal;
       const changes = [...staged.values()].filter(({ before, after }) => before !== after);
       if (changes.length > 0) {
         store.commit(new Map(changes.map(({ name, after }) => [name, after])), stamp.version, stamp.micros);
@@ -132,6 +141,11 @@ export function createEngine(store: Store, clock: Clock): Engine {
       return () => listeners.delete(listener);
     },
   };
+}
+
+function operationOf({ delete: deleted, verify }: Write): WriteStep['operation'] {
+  if (verify !== undefined) return 'verify';
+  return deleted === undefined ? 'write' : 'delete';
 }
 
 /** A query of one request, checked. */

@@ -1,6 +1,6 @@
 /** The HTTP/1.1 side: CORS, and the way to WebChannel, REST and the emulator's own endpoints. */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { clearDatabase } from './emulator-endpoints.ts';
+import { answerEmulator } from './emulator-endpoints.ts';
 import { stringifyJson } from './protos.ts';
 import { answerRest } from './rest.ts';
 import { type Service, toStatusError } from './service.ts';
@@ -39,7 +39,7 @@ export function createHttpTransport(service: Service): HttpTransport {
       return;
     }
     const json =
-      clearDatabase(service, request.method, url.pathname) ??
+      answerEmulator(service, { method: request.method, path: url.pathname, body }) ??
       (await answerRest(service, {
         method: request.method ?? 'GET',
         path: url.pathname,

@@ -4,21 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { silentLogger } from '../logger.ts';
-import { createPathAccess } from '../path-access.ts';
-import { createEngine, type Engine } from './engine.ts';
-import { createGuard } from './guard.ts';
-import { createCallerReader } from './identity.ts';
+import type { Engine } from './engine.ts';
 import { createListenSession, type StreamSession } from './listen.ts';
 import type { ListenRequest, ListenResponse, StructuredQuery, Target, TargetChange } from './messages.ts';
-import type { Service } from './service.ts';
+import { createService, type Service } from './service.ts';
 import { openStore, type Store } from './store.ts';
 
 const documents = 'projects/p/databases/(default)/documents';
-const guard = createGuard('p', createPathAccess([]));
-const callerOf = createCallerReader({ projectId: 'p', clock: Date.now });
 
 let folder: string;
 let store: Store;
+let service: Service;
 let engine: Engine;
 let sent: ListenResponse[];
 let session: StreamSession<ListenRequest>;
@@ -34,12 +30,12 @@ afterEach(() => {
 
 function open(): void {
   store = openStore(join(folder, 'firestore.db'));
-  engine = createEngine(store, Date.now);
+  service = createService({ projectId: 'p', store, clock: Date.now, logger: silentLogger });
+  engine = service.engine;
   session = newSession();
 }
 
 function newSession(): StreamSession<ListenRequest> {
-  const service: Service = { engine, callerOf, guard, logger: silentLogger };
   sent = [];
   return createListenSession(service, { kind: 'admin' }, (response) => sent.push(response));
 }
@@ -127,7 +123,9 @@ test('read times never go backwards, whatever the clock does', () => {
   store.close();
   const times = [2000, 1000, 500, 3000, 100, 100, 100];
   store = openStore(join(folder, 'firestore.db'));
-  engine = createEngine(store, () => times.shift() ?? 50);
+  const clock = () => times.shift() ?? 50;
+  service = createService({ projectId: 'p', store, clock, logger: silentLogger });
+  engine = service.engine;
   session = newSession();
   listen(1, things);
   for (let n = 0; n < 5; n++) set('things/a', n);

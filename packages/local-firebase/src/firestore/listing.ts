@@ -17,7 +17,7 @@ type GetDocumentRequest = { name: string; mask?: DocumentMask; transaction?: Buf
 
 export function getDocument({ engine, guard }: Service, caller: Caller, request: GetDocumentRequest): object {
   if (request.readTime !== undefined) throw pastReadsUnsupported();
-  guard.checkRead(caller, parseDocumentName(request.name).name);
+  guard.checkReads(caller, [parseDocumentName(request.name).name]);
   const document = engine.read(request.name, request.transaction);
   if (document === undefined) throw new StatusError('NOT_FOUND', `Document "${request.name}" not found.`);
   return masked(document, request.mask);
@@ -40,10 +40,11 @@ export function createDocument(
   checkCollectionId(request.collectionId ?? '');
   const id = request.documentId || randomId();
   const name = parseDocumentName(`${request.parent}/${request.collectionId}/${id}`).name;
-  guard.checkWrite(caller, name);
-  engine.commit([
-    { update: { name, fields: request.document?.fields ?? {} }, currentDocument: { exists: false } },
-  ]);
+  const write = {
+    update: { name, fields: request.document?.fields ?? {} },
+    currentDocument: { exists: false },
+  };
+  engine.commit([write], undefined, guard.commitCheck(caller));
   return masked(engine.read(name)!, request.mask);
 }
 
@@ -70,7 +71,7 @@ export function listDocuments(
   if (showMissing && orderBy.length > 0)
     throw invalidArgument('show_missing and order_by exclude each other.');
   const query = compiledQueryOf(parent, { from: [{ collectionId }], orderBy });
-  guard.checkList(caller, query.scope);
+  guard.checkList(caller, query);
   if (showMissing) {
     guard.checkAdmin(caller, parent);
     const ids = engine.store.childIds(`${parent}/${collectionId}`);

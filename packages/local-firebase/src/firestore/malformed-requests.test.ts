@@ -5,15 +5,11 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { silentLogger } from '../logger.ts';
-import { createPathAccess } from '../path-access.ts';
-import { createEngine } from './engine.ts';
-import { createGuard } from './guard.ts';
-import { createCallerReader } from './identity.ts';
 import { createListenSession } from './listen.ts';
 import type { ListenRequest } from './messages.ts';
 import { messageFromJson, messageToJson } from './protos.ts';
 import { answerRest } from './rest.ts';
-import type { Service } from './service.ts';
+import { createService, type Service } from './service.ts';
 import { StatusError } from './status.ts';
 import { openStore, type Store } from './store.ts';
 
@@ -27,9 +23,7 @@ let service: Service;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'malformed-'));
   store = openStore(join(folder, 'firestore.db'));
-  const guard = createGuard('p', createPathAccess([]));
-  const callerOf = createCallerReader({ projectId: 'p', clock: Date.now });
-  service = { engine: createEngine(store, Date.now), callerOf, guard, logger: silentLogger };
+  service = createService({ projectId: 'p', store, clock: Date.now, logger: silentLogger });
 });
 afterAll(() => {
   store.close();

@@ -18,7 +18,6 @@ import type { Service } from './service.ts';
 import { STATUS_NUMBERS, StatusError } from './status.ts';
 import { toMessage } from './stored-document.ts';
 import { timestampFromMicros } from './timestamp.ts';
-import { documentOf } from './write.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: each method knows its request; the transports pass decoded messages through.
 type Method<Response> = (service: Service, caller: Caller, request: any) => Response;
@@ -31,15 +30,13 @@ export const unaryMethods: Record<string, Method<object>> = {
   ListCollectionIds: listCollectionIds,
   UpdateDocument(service, caller, { document, ...rest }: UpdateDocumentRequest) {
     const name = parseDocumentName(document?.name).name;
-    service.guard.checkWrite(caller, name);
     const { updateMask, currentDocument, mask } = rest;
-    service.engine.commit([
-      {
-        update: document,
-        ...(updateMask === undefined ? {} : { updateMask }),
-        ...(currentDocument === undefined ? {} : { currentDocument }),
-      },
-    ]);
+    const write = {
+      update: document,
+      ...(updateMask === undefined ? {} : { updateMask }),
+      ...(currentDocument === undefined ? {} : { currentDocument }),
+    };
+    service.engine.commit([write], undefined, service.guard.commitCheck(caller));
     return masked(service.engine.read(name)!, mask);
   },
   DeleteDocument(
@@ -47,8 +44,8 @@ export const unaryMethods: Record<string, Method<object>> = {
     caller,
     { name, currentDocument }: { name: string; currentDocument?: Precondition },
   ) {
-    service.guard.checkWrite(caller, parseDocumentName(name).name);
-    service.engine.commit([{ delete: name, ...(currentDocument === undefined ? {} : { currentDocument }) }]);
+    const write = { delete: name, ...(currentDocument === undefined ? {} : { currentDocument }) };
+    service.engine.commit([write], undefined, service.guard.commitCheck(caller));
     return {};
   },
   BeginTransaction(service, _caller, request: { database: string; options?: TransactionOptions }) {
@@ -57,9 +54,8 @@ export const unaryMethods: Record<string, Method<object>> = {
   },
   Commit(service, caller, request: { database: string; writes?: Write[]; transaction?: Buffer }) {
     service.guard.checkDatabase(request.database);
-    const writes = request.writes ?? [];
-    for (const write of writes) checkWrite(service, caller, write);
-    return service.engine.commit(writes, request.transaction);
+    const check = service.guard.commitCheck(caller);
+    return service.engine.commit(request.writes ?? [], request.transaction, check);
   },
   Rollback(service, _caller, request: { database: string; transaction?: Buffer }) {
     service.guard.checkDatabase(request.database);
@@ -68,10 +64,11 @@ export const unaryMethods: Record<string, Method<object>> = {
   },
   BatchWrite(service, caller, request: { database: string; writes?: Write[] }) {
     service.guard.checkDatabase(request.database);
+    const check = service.guard.commitCheck(caller);
     const outcomes = (request.writes ?? []).map((write) => {
       try {
-        checkWrite(service, caller, write);
-        return { result: service.engine.commit([write]).writeResults[0]!, status: {} };
+        const { writeResults } = service.engine.commit([write], undefined, check);
+        return { result: writeResults[0]!, status: {} };
       } catch (error) {
         if (!(error instanceof StatusError)) throw error;
         return { result: {}, status: { code: STATUS_NUMBERS[error.status], message: error.message } };
@@ -92,7 +89,10 @@ export const streamingMethods: Record<string, Method<Promise<object[]>>> = {
   async BatchGetDocuments(service, caller, request: BatchGetDocumentsRequest) {
     service.guard.checkDatabase(request.database);
     const names = [...new Set(request.documents ?? [])];
-    for (const name of names) service.guard.checkRead(caller, parseDocumentName(name).name);
+    service.guard.checkReads(
+      caller,
+      names.map((name) => parseDocumentName(name).name),
+    );
     const { transaction, begun } = transactionFor(service, request);
     await service.engine.takeTurn(transaction, names);
     const found = names.map((name) => ({ name, document: service.engine.read(name, transaction) }));
@@ -107,7 +107,7 @@ export const streamingMethods: Record<string, Method<Promise<object[]>>> = {
   async RunQuery(service, caller, request: RunQueryRequest) {
     checkExplain(request);
     const query = compiledQueryOf(request.parent, request.structuredQuery);
-    service.guard.checkList(caller, query.scope);
+    service.guard.checkList(caller, query);
     const { transaction, begun } = transactionFor(service, request);
     const documents = service.engine.query(query, transaction);
     const readTime = timestampFromMicros(service.engine.readMicros());
@@ -119,7 +119,7 @@ export const streamingMethods: Record<string, Method<Promise<object[]>>> = {
     const { structuredQuery, aggregations = [] } = request.structuredAggregationQuery ?? {};
     checkAggregations(aggregations);
     const query = compiledQueryOf(request.parent, structuredQuery);
-    service.guard.checkList(caller, query.scope);
+    service.guard.checkList(caller, query);
     const { transaction, begun } = transactionFor(service, request);
     const aggregateFields = aggregate(aggregations, service.engine.query(query, transaction));
     const readTime = timestampFromMicros(service.engine.readMicros());
@@ -147,13 +147,6 @@ type RunAggregationQueryRequest = Consistency & {
   structuredAggregationQuery?: { structuredQuery?: StructuredQuery; aggregations?: Aggregation[] };
   explainOptions?: object;
 };
-
-/** @throws StatusError when the caller may not make this write. A verify only looks. */
-export function checkWrite({ guard }: Service, caller: Caller, write: Write): void {
-  const name = documentOf(write);
-  if (write.verify === undefined) guard.checkWrite(caller, name);
-  else guard.checkRead(caller, name);
-}
 
 /** `begun` is the message that tells the client about a transaction begun with this request. */
 function transactionFor(

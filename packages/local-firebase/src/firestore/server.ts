@@ -3,13 +3,11 @@ import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { LocalFirebaseError } from '../errors.ts';
 import { type Logger, silentLogger } from '../logger.ts';
-import { createPathAccess, type PathAccess } from '../path-access.ts';
-import { createEngine } from './engine.ts';
+import type { DocumentReader } from '../rules/firestore-values.ts';
+import type { RulesSource } from '../rules/live-rules.ts';
 import { createGrpcTransport } from './grpc.ts';
-import { createGuard } from './guard.ts';
 import { createHttpTransport } from './http.ts';
-import { createCallerReader } from './identity.ts';
-import type { Service } from './service.ts';
+import { createService, type Service } from './service.ts';
 import { openStore } from './store.ts';
 import type { Clock } from './timestamp.ts';
 
@@ -23,7 +21,7 @@ export type FirestoreOptions = {
   /** Path of the libsql file, made on demand. One process at a time. */
   databaseFile: string;
   /** What clients may do; without it nothing. The Admin SDK may do everything. */
-  access?: PathAccess;
+  rules?: RulesSource;
   logger?: Logger;
   /** Milliseconds since 1970. */
   clock?: Clock;
@@ -33,6 +31,8 @@ export type FirestoreOptions = {
 export type FirestoreServer = {
   port: number;
   host: string;
+  /** Reads a document by its full name, as the `firestore.get()` of Storage rules needs it. */
+  readDocument: DocumentReader;
   /** Ends every connection and closes the file; calling it again is harmless. */
   close(): Promise<void>;
 };
@@ -43,18 +43,13 @@ const HTTP2_PREFACE = Buffer.from('PRI * HTTP/2.0');
 /**
  * Opens the store and listens.
  *
- * @throws LocalFirebaseError `data_unreadable` or `address_unavailable`
+ * @throws LocalFirebaseError `invalid_rules`, `data_unreadable` or `address_unavailable`
  */
 export async function startFirestore(options: FirestoreOptions): Promise<FirestoreServer> {
   const { port = 0, host = '127.0.0.1', projectId, databaseFile } = options;
-  const { access = createPathAccess([]), logger = silentLogger, clock = Date.now } = options;
+  const { logger = silentLogger, clock = Date.now } = options;
   const store = openStore(databaseFile);
-  const service: Service = {
-    engine: createEngine(store, clock),
-    callerOf: createCallerReader({ projectId, clock }),
-    guard: createGuard(projectId, access),
-    logger,
-  };
+  const service = openService();
   const grpcTransport = createGrpcTransport(service);
   const httpTransport = createHttpTransport(service);
   const httpServer = createHttpServer(httpTransport.handle);
@@ -75,9 +70,19 @@ export async function startFirestore(options: FirestoreOptions): Promise<Firesto
     });
   });
 
+  function openService(): Service {
+    try {
+      return createService({ projectId, store, rules: options.rules, clock, logger });
+    } catch (error) {
+      store.close();
+      throw error;
+    }
+  }
+
   function closeEverything(): void {
     httpTransport.close();
     grpcTransport.close();
+    service.rules.close();
     for (const socket of sockets) socket.destroy();
     store.close();
   }
@@ -95,15 +100,13 @@ export async function startFirestore(options: FirestoreOptions): Promise<Firesto
     });
   }
   const bound = (tcpServer.address() as AddressInfo).port;
-  logger.info(
-    { host, port: bound, projectId },
-    'Firestore is ready. Security rules are not evaluated: a table of paths decides what clients may do.',
-  );
+  logger.info({ host, port: bound, projectId }, 'Firestore is ready');
 
   let closing: Promise<void> | undefined;
   return {
     port: bound,
     host,
+    readDocument: store.read,
     close() {
       closing ??= new Promise((resolve) => {
         tcpServer.close(() => resolve());

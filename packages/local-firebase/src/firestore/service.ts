@@ -1,11 +1,40 @@
 /** What every transport needs to serve requests: the engine, who calls, the guard and a place for unexpected errors. */
 import type { Logger } from '../logger.ts';
-import type { Engine } from './engine.ts';
-import type { Guard } from './guard.ts';
-import type { CallerReader } from './identity.ts';
+import { type LiveRules, openRules, type RulesSource } from '../rules/live-rules.ts';
+import { createEngine, type Engine } from './engine.ts';
+import { createGuard, type Guard } from './guard.ts';
+import { type CallerReader, createCallerReader } from './identity.ts';
 import { StatusError } from './status.ts';
+import type { Store } from './store.ts';
+import type { Clock } from './timestamp.ts';
 
-export type Service = { engine: Engine; callerOf: CallerReader; guard: Guard; logger: Logger };
+export type Service = {
+  engine: Engine;
+  callerOf: CallerReader;
+  guard: Guard;
+  rules: LiveRules;
+  logger: Logger;
+};
+
+export type ServiceOptions = {
+  projectId: string;
+  store: Store;
+  rules?: RulesSource | undefined;
+  clock: Clock;
+  logger: Logger;
+};
+
+/**
+ * Puts the parts together over an open store; `rules.close()` ends it.
+ *
+ * @throws LocalFirebaseError `invalid_rules`, or `data_unreadable` for a rules file that cannot be read.
+ */
+export function createService({ projectId, store, rules: source, clock, logger }: ServiceOptions): Service {
+  const rules = openRules(source, { service: 'cloud.firestore', logger });
+  const engine = createEngine(store, clock);
+  const guard = createGuard({ projectId, rules, store, readMicros: engine.readMicros, logger });
+  return { engine, callerOf: createCallerReader({ projectId, clock }), guard, rules, logger };
+}
 
 /** What to tell the client. Errors of ours are logged and told as INTERNAL without their text. */
 export function toStatusError({ logger }: Service, error: unknown): StatusError {

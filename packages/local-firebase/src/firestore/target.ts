@@ -30,12 +30,15 @@ export function createTarget(engine: Engine, guard: Guard, caller: Caller, targe
   const id = target.targetId ?? 0;
   if (target.documents !== undefined) {
     const names = target.documents.documents ?? [];
-    for (const name of names) guard.checkRead(caller, parseDocumentName(name).name);
+    guard.checkReads(
+      caller,
+      names.map((name) => parseDocumentName(name).name),
+    );
     return createDocumentsTarget(engine, id, new Set(names));
   }
   if (target.query === undefined) throw invalidArgument('A target needs documents or a structured query.');
   const query = compiledQueryOf(target.query.parent, target.query.structuredQuery);
-  guard.checkList(caller, query.scope);
+  guard.checkList(caller, query);
   const run = () => runQuery(engine.store, query);
   return query.isWindowed
     ? createWindowTarget(id, run, query.matches)

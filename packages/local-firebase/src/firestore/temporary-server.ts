@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { RulesSource } from '../rules/live-rules.ts';
 import { type FirestoreOptions, type FirestoreServer, startFirestore } from './server.ts';
 
 export type TemporaryServer = {
@@ -15,6 +16,14 @@ export type TemporaryServer = {
   restart(): Promise<void>;
   close(): Promise<void>;
 };
+
+/** A rules file with the given match blocks below the documents of any database. */
+export function rulesWith(matches: string): RulesSource {
+  return {
+    text: `rules_version = '2';
+service cloud.firestore { match /databases/{database}/documents { ${matches} } }`,
+  };
+}
 
 export async function startTemporaryServer(
   options: Partial<FirestoreOptions> = {},

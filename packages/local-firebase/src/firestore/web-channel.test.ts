@@ -2,8 +2,7 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createPathAccess } from '../path-access.ts';
-import { startTemporaryServer, type TemporaryServer } from './temporary-server.ts';
+import { rulesWith, startTemporaryServer, type TemporaryServer } from './temporary-server.ts';
 
 /** Long enough for a busy machine: waiting ends as soon as it may. */
 const SOON = { timeout: 10_000, interval: 10 };
@@ -13,7 +12,7 @@ let database: string;
 
 beforeAll(async () => {
   server = await startTemporaryServer({
-    access: createPathAccess([{ path: 'open/**', allow: ['read', 'write'], to: 'anyone' }]),
+    rules: rulesWith('match /open/{rest=**} { allow read, write; }'),
   });
   database = `projects/${server.projectId}/databases/(default)`;
 });

@@ -9,8 +9,7 @@ import { type Firestore, getFirestore } from 'firebase-admin/firestore';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { launchChromium } from '../../../../e2e/chromium.ts';
-import { createPathAccess } from '../path-access.ts';
-import { startTemporaryServer, type TemporaryServer } from './temporary-server.ts';
+import { rulesWith, startTemporaryServer, type TemporaryServer } from './temporary-server.ts';
 
 /** What the page puts on its window: the SDK, and a Firestore connected to the server as user u1. */
 declare const sdk: typeof import('firebase/app') & typeof import('firebase/firestore');
@@ -27,7 +26,7 @@ let browser: Browser;
 
 beforeAll(async () => {
   server = await startTemporaryServer({
-    access: createPathAccess([{ path: 'users/{uid}/**', allow: ['read', 'write'], to: 'owner' }]),
+    rules: rulesWith('match /users/{userId}/{rest=**} { allow read, write: if request.auth.uid == userId; }'),
   });
   process.env['FIRESTORE_EMULATOR_HOST'] = `${server.host}:${server.port}`;
   admin = getFirestore(initializeApp({ projectId: server.projectId }, 'browser-test'));

@@ -23,8 +23,7 @@ import {
 } from 'firebase/firestore';
 import * as lite from 'firebase/firestore/lite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createPathAccess } from '../path-access.ts';
-import { startTemporaryServer, type TemporaryServer } from './temporary-server.ts';
+import { rulesWith, startTemporaryServer, type TemporaryServer } from './temporary-server.ts';
 
 /** Long enough for a busy machine: waiting ends as soon as it may. */
 const SOON = { timeout: 10_000, interval: 10 };
@@ -38,11 +37,11 @@ beforeAll(async () => {
   setLogLevel('silent');
   lite.setLogLevel('silent');
   server = await startTemporaryServer({
-    access: createPathAccess([
-      { path: 'users/{uid}/**', allow: ['read', 'write'], to: 'owner' },
-      { path: 'models/*', allow: ['read'], to: 'signed-in' },
-      { path: 'public/**', allow: ['read'], to: 'anyone' },
-    ]),
+    rules: rulesWith(`
+      match /users/{userId}/{rest=**} { allow read, write: if request.auth.uid == userId; }
+      match /models/{modelId} { allow read: if request.auth != null; }
+      match /public/{rest=**} { allow read; }
+    `),
   });
 });
 

@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto';
 import type { Caller } from './identity.ts';
 import type { StreamSession } from './listen.ts';
 import type { WriteRequest, WriteResponse } from './messages.ts';
-import { checkWrite } from './methods.ts';
 import type { Service } from './service.ts';
 
 /**
@@ -27,9 +26,11 @@ export function createWriteSession(
         send({ streamId: randomBytes(8).toString('hex'), streamToken: Buffer.from(String(commitCount)) });
         return;
       }
-      const writes = request.writes ?? [];
-      for (const write of writes) checkWrite(service, caller, write);
-      const { writeResults, commitTime } = engine.commit(writes);
+      const { writeResults, commitTime } = engine.commit(
+        request.writes ?? [],
+        undefined,
+        guard.commitCheck(caller),
+      );
       commitCount++;
       send({ streamToken: Buffer.from(String(commitCount)), writeResults, commitTime });
     },

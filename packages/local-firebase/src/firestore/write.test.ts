@@ -4,7 +4,7 @@ import type { Fields, FieldTransform, Value, Write } from './messages.ts';
 import type { StoredDocument } from './stored-document.ts';
 import { applyTransform } from './transforms.ts';
 import { documentSizeBytes } from './values.ts';
-import { applyWrite } from './write.ts';
+import { applyWrite, failedPrecondition } from './write.ts';
 
 const name = 'projects/p/databases/d/documents/a/b';
 const stamp = { micros: 1_700_000_000_123_456, version: 7 };
@@ -15,8 +15,11 @@ const stored = (fields: Fields): StoredDocument => ({
   updateMicros: 2000,
   version: 3,
 });
-const apply = (write: Partial<Write>, before?: StoredDocument) =>
-  applyWrite(write as Write, name, before, false, stamp);
+function apply(write: Partial<Write>, before?: StoredDocument) {
+  const refusal = failedPrecondition(write as Write, name, before, false);
+  if (refusal !== undefined) throw refusal;
+  return applyWrite(write as Write, name, before, stamp);
+}
 const integer = (n: bigint | number): Value => ({ integerValue: String(n) });
 const double = (doubleValue: number): Value => ({ doubleValue });
 

@@ -21,18 +21,17 @@ export function documentOf(write: Write): string {
 }
 
 /**
+ * Does what the write says, whatever its precondition.
+ *
  * @param before The document as the commit has left it so far.
- * @param isStaged Whether an earlier write of the same commit has touched it.
- * @throws StatusError when the precondition fails or the write is not valid.
+ * @throws StatusError when the write is not valid.
  */
 export function applyWrite(
   write: Write,
   name: string,
   before: StoredDocument | undefined,
-  isStaged: boolean,
   stamp: CommitStamp,
 ): WriteOutcome {
-  if (write.currentDocument !== undefined) checkPrecondition(write.currentDocument, name, before, isStaged);
   if (write.verify !== undefined) return { after: before, result: {} };
   if (write.delete !== undefined) return { after: undefined, result: {} };
 
@@ -77,24 +76,30 @@ function updatedFields(write: Write, before: Fields): Fields {
   return fields;
 }
 
-function checkPrecondition(
-  { exists, updateTime }: Precondition,
+/**
+ * Why the write's precondition does not hold, if so.
+ *
+ * @param isStaged Whether an earlier write of the same commit has touched the document.
+ */
+export function failedPrecondition(
+  { currentDocument }: Write,
   name: string,
   before: StoredDocument | undefined,
   isStaged: boolean,
-): void {
+): StatusError | undefined {
+  const { exists, updateTime }: Precondition = currentDocument ?? {};
   if (exists === true && before === undefined) {
-    if (isStaged) throw invalidArgument('cannot update a document deleted earlier in the same commit');
-    throw new StatusError('NOT_FOUND', `No document to update: ${name}`);
+    if (isStaged) return invalidArgument('cannot update a document deleted earlier in the same commit');
+    return new StatusError('NOT_FOUND', `No document to update: ${name}`);
   }
   if (exists === false && before !== undefined) {
-    if (isStaged) throw invalidArgument('cannot create a document written earlier in the same commit');
-    throw new StatusError('ALREADY_EXISTS', `Document already exists: ${name}`);
+    if (isStaged) return invalidArgument('cannot create a document written earlier in the same commit');
+    return new StatusError('ALREADY_EXISTS', `Document already exists: ${name}`);
   }
-  if (updateTime === undefined) return;
+  if (updateTime === undefined) return undefined;
   const stored = before === undefined ? undefined : timestampFromMicros(before.updateMicros);
-  if (stored !== undefined && compareTimestamps(stored, updateTime) === 0) return;
-  throw new StatusError(
+  if (stored !== undefined && compareTimestamps(stored, updateTime) === 0) return undefined;
+  return new StatusError(
     'FAILED_PRECONDITION',
     `The stored version (${stored === undefined ? 'none' : JSON.stringify(stored)}) does not match the required base ` +
       `version (${JSON.stringify(updateTime)}) of ${name}.`,
