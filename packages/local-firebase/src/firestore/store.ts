@@ -99,7 +99,8 @@ const COMMITS_BETWEEN_PRUNINGS = 1024;
 export function openStore(file: string, limits: StoreLimits = DEFAULT_LIMITS): Store {
   const database = openDatabase(file, SCHEMA, SCHEMA_VERSION, UPGRADABLE_VERSIONS);
   // NORMAL: what was acknowledged survives a kill of this process. A power cut may take the last commits, never the store.
-  database.exec('PRAGMA synchronous = NORMAL');
+  // The page cache (in KiB) must hold the inner pages of every index, or each write reads and spills pages.
+  database.exec('PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY');
   // Rows as arrays. A lone Buffer must be bound inside an array: libsql takes it for named parameters and aborts.
   const prepare = (sql: string) => database.prepare(sql).raw();
 
@@ -230,7 +231,7 @@ export function openStore(file: string, limits: StoreLimits = DEFAULT_LIMITS): S
     ensureIndex: indexes.ensure,
     *scanIndex(index, { place, range, isReverse }, expected) {
       let { lower, upper } = range;
-      for (let count = Math.min(expected, DOCUMENTS_PER_READ); ; count = DOCUMENTS_PER_READ) {
+      for (let count = Math.min(expected, DOCUMENTS_PER_READ); ; count = Math.min(count * 3, DOCUMENTS_PER_READ)) {
         const found = indexes.read(index, place, { lower, upper }, { isReverse, count });
         for (const { row } of found) yield documentOf(row);
         if (found.length < count) return;
