@@ -91,6 +91,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       bucket,
       host,
       dataFolder,
+      serviceAccountFile: secrets.serviceAccountFile,
       ports: { auth: ports.auth, firestore: ports.firestore, storage: ports.storage },
     };
     const data = await start('data-services', dataOptions, {});

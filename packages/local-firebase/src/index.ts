@@ -20,4 +20,6 @@ export {
   type PathAccessRule,
 } from './path-access.ts';
 export type { BucketSettings, CorsRule, ObjectAccessControl } from './storage/buckets.ts';
+export type { ObjectEvent, ObjectEventKind, ObjectObserver } from './storage/object-events.ts';
 export { type RunningStorage, type StorageOptions, startStorage } from './storage/server.ts';
+export type { ServiceAccount } from './storage/signed-urls.ts';
