@@ -6,67 +6,86 @@ import { applyGuidance } from './guidance.ts';
 import type { OnnxSession } from './onnx-session.ts';
 import type { NoiseGenerator } from './random.ts';
 import type { Scheduler, SchedulerStep } from './schedulers/scheduler.ts';
-import { concatBatch, type FloatTensor } from './tensor.ts';
+import { concatBatch, concatChannels, type FloatTensor } from './tensor.ts';
 import type { PromptEmbeddings } from './text-encoding.ts';
+import type { TimestepRange } from './timestep-range.ts';
+
+/** One prompt as the UNet is told of it. */
+export interface PromptConditioning extends PromptEmbeddings {
+  /** [1, 6] or, for a refiner, [1, 5]; see micro-conditioning.ts. */
+  readonly timeIds: FloatTensor;
+}
 
 /** Everything that steers the UNet besides the sample and the time. */
 export interface Conditioning {
-  readonly positive: PromptEmbeddings;
+  readonly positive: PromptConditioning;
   /** Present when classifier-free guidance runs: the UNet then sees batches of [negative, positive]. */
-  readonly negative: PromptEmbeddings | undefined;
-  /** [1, 6]; see micro-conditioning.ts. */
-  readonly timeIds: FloatTensor;
+  readonly negative: PromptConditioning | undefined;
   readonly guidanceScale: number;
   readonly guidanceRescale: number;
+}
+
+/** Where one image's loop starts, and what a task adds to it. */
+export interface DenoiseStart {
+  /** The first sample, [1, channels, height, width], at the noise level of the range's first call. */
+  readonly sample: FloatTensor;
+  /** [1, n, height, width]: channels that the UNet sees behind the (scaled) sample: mask and masked picture of inpainting UNets. */
+  readonly extraChannels?: FloatTensor;
+  /** Changes the sample after a step; `nextIndex` is the UNet call that comes next, null after the last one. */
+  readonly blend?: (sample: Float32Array, nextIndex: number | null) => Float32Array;
 }
 
 /** What one image's loop needs. */
 export interface DenoiseOptions {
   readonly unet: OnnxSession;
   readonly scheduler: Scheduler;
+  readonly range: TimestepRange;
   readonly conditioning: Conditioning;
-  /** The first sample, [1, channels, height, width]: noise times the scheduler's initNoiseSigma. */
-  readonly sample: FloatTensor;
+  readonly start: DenoiseStart;
   /** The image's random stream, for schedulers that add noise on the way. */
   readonly generator: NoiseGenerator;
   readonly signal: AbortSignal;
-  /** Called after each step; the loop waits for it. */
-  readonly onStep: (step: SchedulerStep, index: number) => void | Promise<void>;
+  /** Called after each step with its duration in milliseconds; the loop waits for it. */
+  readonly onStep: (step: SchedulerStep, durationMs: number) => void | Promise<void>;
 }
 
 /** Runs the loop and returns the final latents, [1, channels, height, width]. Throws `aborted` within one step of the signal. */
 export async function denoise(options: DenoiseOptions): Promise<FloatTensor> {
-  const { unet, scheduler, conditioning, signal } = options;
-  const { dims } = options.sample;
+  const { unet, scheduler, range, conditioning, start, generator, signal } = options;
+  const { dims } = start.sample;
   const constantFeeds = feedsOf(conditioning);
   const isGuided = conditioning.negative !== undefined;
-  let sample = options.sample.data;
-  for (const [index, timestep] of scheduler.timesteps.entries()) {
+  let sample = start.sample.data;
+  for (let index = range.first; index < range.end; index++) {
     // session.run holds the thread; this is where an abort, a message or a timer gets its turn.
     await setImmediate();
     throwIfAborted(signal);
-    const input = { data: scheduler.scaleModelInput(sample, index), dims };
+    const startedAt = performance.now();
+    const scaled = { data: scheduler.scaleModelInput(sample, index), dims };
+    const input = start.extraChannels ? concatChannels([scaled, start.extraChannels]) : scaled;
     const { out_sample: output } = await unet.run(
       {
         ...constantFeeds,
         sample: isGuided ? concatBatch([input, input]) : input,
-        timestep: { data: [timestep], dims: [] },
+        timestep: { data: [scheduler.timesteps[index]!], dims: [] },
       },
       ['out_sample'],
     );
-    const step = scheduler.step(guidedOutput(output.data, conditioning), index, sample, options.generator);
+    const step = scheduler.step(guidedOutput(output.data, conditioning), index, sample, generator);
+    const nextIndex = index + 1 < range.end ? index + 1 : null;
+    if (start.blend) step.previousSample = start.blend(step.previousSample, nextIndex);
     sample = step.previousSample;
-    await options.onStep(step, index);
+    await options.onStep(step, performance.now() - startedAt);
   }
   return { data: sample, dims };
 }
 
-function feedsOf({ positive, negative, timeIds }: Conditioning): Record<string, FloatTensor> {
+function feedsOf({ positive, negative }: Conditioning): Record<string, FloatTensor> {
   const prompts = negative ? [negative, positive] : [positive];
   return {
     encoder_hidden_states: concatBatch(prompts.map((prompt) => prompt.hiddenStates)),
     text_embeds: concatBatch(prompts.map((prompt) => prompt.pooled)),
-    time_ids: concatBatch(prompts.map(() => timeIds)),
+    time_ids: concatBatch(prompts.map((prompt) => prompt.timeIds)),
   };
 }
 

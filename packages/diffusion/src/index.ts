@@ -2,14 +2,24 @@
 
 export { DiffusionError, type DiffusionErrorCode } from './errors.ts';
 export type { DiffusionLogger } from './logger.ts';
-export type { ExecutionProvider } from './onnx-session.ts';
+export type { ImageTask } from './model-folder.ts';
+export { type ExecutionProvider, ONNX_RUNTIME_VERSION } from './onnx-session.ts';
+export type { ImageToImageRequest } from './pipelines/image-to-image.ts';
+export type { InpaintRequest } from './pipelines/inpaint.ts';
+export type {
+  GenerationProgress,
+  GenerationRequest,
+  GenerationResult,
+  RefinerRequest,
+} from './pipelines/request.ts';
 export {
   loadStableDiffusionXl,
   type StableDiffusionXl,
   type StableDiffusionXlConfig,
 } from './pipelines/stable-diffusion-xl.ts';
 export type { LoadOptions } from './pipelines/stable-diffusion-xl-model.ts';
-export type { GenerationProgress, TextToImageRequest, TextToImageResult } from './pipelines/text-to-image.ts';
+export type { TextToImageRequest } from './pipelines/text-to-image.ts';
 export { type PreviewMap, previewRgb } from './preview.ts';
 export { SCHEDULER_NAMES, type SchedulerName } from './schedulers/registry.ts';
+export type { SourceImage } from './source-image.ts';
 export type { RgbImage } from './vae.ts';

@@ -9,10 +9,13 @@ import { parseSchedulerConfig, type SchedulerConfig } from './schedulers/schedul
 
 /** SDXL's VAE scale, for exports whose config.json lost it (optimum's own guess of 8 is wrong for SDXL). */
 const SDXL_SCALING_FACTOR = 0.13025;
-const PARTS = ['text_encoder', 'text_encoder_2', 'unet', 'vae_decoder'] as const;
 
+/** A text encoder of the pipeline, by its folder name. */
+export type TextEncoderPart = 'text_encoder' | 'text_encoder_2';
 /** A graph of the pipeline, by its folder name. */
-export type ModelPart = (typeof PARTS)[number];
+export type ModelPart = TextEncoderPart | 'unet' | 'vae_decoder' | 'vae_encoder';
+/** What a model can be asked for. */
+export type ImageTask = 'text2img' | 'img2img' | 'inpaint';
 
 /** How latents relate to what the VAE decodes. */
 export interface VaeConfig {
@@ -29,6 +32,15 @@ export interface ModelFolder {
   readonly folder: string;
   readonly vae: VaeConfig;
   readonly latentChannels: number;
+  /** The UNet sees mask and masked picture beside the latents: it inpaints, and does nothing else. */
+  readonly isInpaintingUnet: boolean;
+  /** What the folder's graphs are enough for. */
+  readonly tasks: readonly ImageTask[];
+  /** Both for a base model, the second alone for a refiner. */
+  readonly textEncoders: readonly TextEncoderPart[];
+  readonly hasVaeEncoder: boolean;
+  /** The refiner's conditioning: an aesthetic score where the base model has the target size. */
+  readonly requiresAestheticsScore: boolean;
   /** Pixels per latent cell along one side: 8 for SDXL. */
   readonly vaeScaleFactor: number;
   /** Widths and heights must be multiples of this: the VAE's factor times the UNet's own downsampling (32 for SDXL). */
@@ -40,11 +52,17 @@ export interface ModelFolder {
   readonly schedulerConfig: SchedulerConfig;
   readonly forceZerosForEmptyPrompt: boolean;
   /** Token positions of each text encoder, where its config says so. */
-  readonly maxPositions: Readonly<Record<'text_encoder' | 'text_encoder_2', number>>;
+  readonly maxPositions: ReadonlyMap<TextEncoderPart, number>;
 }
 
-/** Reads and checks a folder. Throws `model_folder_invalid` listing every missing file, or `unsupported` for another kind of model. */
-export async function readModelFolder(folder: string): Promise<ModelFolder> {
+/**
+ * Reads and checks a folder; `as: 'refiner'` asks for what a refiner needs beside a base model, whose VAE it shares. Throws
+ * `model_folder_invalid` listing every missing file, or `unsupported` for another kind of model.
+ */
+export async function readModelFolder(
+  folder: string,
+  { as: role }: { as: 'model' | 'refiner' } = { as: 'model' },
+): Promise<ModelFolder> {
   if (!(await fileExists(join(folder, 'model_index.json')))) {
     throw new DiffusionError(
       'model_folder_invalid',
@@ -52,58 +70,84 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
     );
   }
   const index = await readJsonFile(join(folder, 'model_index.json'));
-  assertTextToImage(index, folder);
-  await assertFilesExist(folder);
-  const [textEncoder, textEncoder2, unet, vae, scheduler] = await Promise.all([
-    ...PARTS.map((part) => readJsonFile(join(folder, part, 'config.json'))),
-    readJsonFile(join(folder, 'scheduler', 'scheduler_config.json')),
-  ] as const);
-  assertUnetIsTextToImage(unet!);
-  const vaeScaleFactor = 2 ** (lengthOf(vae!['block_out_channels'], 4) - 1);
-  const sampleSize = unet!['sample_size'];
+  assertStableDiffusionXl(index, folder);
+  const textEncoders = textEncodersOf(index);
+  const parts: ModelPart[] = [...textEncoders, 'unet', ...(role === 'model' ? ['vae_decoder' as const] : [])];
+  await assertFilesExist(folder, parts);
+  const hasVaeEncoder = role === 'model' && (await fileExists(join(folder, 'vae_encoder', 'model.onnx')));
+  if (hasVaeEncoder) await assertNotLfsPointer(join(folder, 'vae_encoder', 'model.onnx'));
+
+  const configOf = (part: ModelPart) => readJsonFile(join(folder, part, 'config.json'));
+  const unet = await configOf('unet');
+  const vae = role === 'model' ? await configOf('vae_decoder') : {};
+  const scheduler = await readJsonFile(join(folder, 'scheduler', 'scheduler_config.json'));
+  const maxPositions = new Map<TextEncoderPart, number>();
+  for (const part of textEncoders) {
+    maxPositions.set(part, numberOr((await configOf(part))['max_position_embeddings'], 77));
+  }
+  const { latentChannels, isInpaintingUnet } = readUnetConfig(unet);
+  const vaeScaleFactor = 2 ** (lengthOf(vae['block_out_channels'], 4) - 1);
+  const sampleSize = unet['sample_size'];
+  if (role === 'model' && isInpaintingUnet && !hasVaeEncoder)
+    throw incomplete(folder, ['vae_encoder/model.onnx']);
   return {
     folder,
-    vae: readVaeConfig(vae!),
-    latentChannels: numberOr(unet!['in_channels'], 4),
+    isInpaintingUnet,
+    textEncoders,
+    hasVaeEncoder,
+    tasks: tasksOf({ isInpaintingUnet, textEncoders, hasVaeEncoder }),
+    vae: readVaeConfig(vae),
+    latentChannels,
+    requiresAestheticsScore: index['requires_aesthetics_score'] === true,
     vaeScaleFactor,
-    sizeMultiple: vaeScaleFactor * 2 ** (lengthOf(unet!['block_out_channels'], 3) - 1),
+    sizeMultiple: vaeScaleFactor * 2 ** (lengthOf(unet['block_out_channels'], 3) - 1),
     nativeSize: typeof sampleSize === 'number' ? sampleSize * vaeScaleFactor : null,
-    defaultScheduler: schedulerNameOf(scheduler!['_class_name']),
-    schedulerConfig: parseSchedulerConfig(scheduler!),
+    defaultScheduler: schedulerNameOf(scheduler['_class_name']),
+    schedulerConfig: parseSchedulerConfig(scheduler),
     forceZerosForEmptyPrompt: index['force_zeros_for_empty_prompt'] !== false,
-    maxPositions: {
-      text_encoder: numberOr(textEncoder!['max_position_embeddings'], 77),
-      text_encoder_2: numberOr(textEncoder2!['max_position_embeddings'], 77),
-    },
+    maxPositions,
   };
 }
 
-function assertTextToImage(index: Record<string, unknown>, folder: string): void {
-  const pipeline = String(index['_class_name'] ?? '');
-  if (!pipeline.includes('StableDiffusionXL')) {
-    throw new DiffusionError(
-      'unsupported',
-      `${folder} holds a ${pipeline || 'model of unnamed class'}; expected a StableDiffusionXL pipeline.`,
-    );
-  }
-  const textEncoder = index['text_encoder'];
-  if (
-    index['requires_aesthetics_score'] === true ||
-    (Array.isArray(textEncoder) && textEncoder[0] === null)
-  ) {
-    throw new DiffusionError(
-      'unsupported',
-      `${folder} holds an SDXL refiner; text to image needs a base model.`,
-    );
-  }
+function tasksOf({
+  isInpaintingUnet,
+  textEncoders,
+  hasVaeEncoder,
+}: Pick<ModelFolder, 'isInpaintingUnet' | 'textEncoders' | 'hasVaeEncoder'>): ImageTask[] {
+  if (isInpaintingUnet) return ['inpaint'];
+  const isRefiner = textEncoders.length === 1;
+  return [
+    ...(isRefiner ? [] : ['text2img' as const]),
+    ...(hasVaeEncoder ? (['img2img', 'inpaint'] as const) : []),
+  ];
 }
 
-function assertUnetIsTextToImage(unet: Record<string, unknown>): void {
+function assertStableDiffusionXl(index: Record<string, unknown>, folder: string): void {
+  const pipeline = String(index['_class_name'] ?? '');
+  if (pipeline.includes('StableDiffusionXL')) return;
+  throw new DiffusionError(
+    'unsupported',
+    `${folder} holds a ${pipeline || 'model of unnamed class'}; expected a StableDiffusionXL pipeline.`,
+  );
+}
+
+/** A refiner's model_index.json has `"text_encoder": [null, null]`. */
+function textEncodersOf(index: Record<string, unknown>): TextEncoderPart[] {
+  const first = index['text_encoder'];
+  const isRefiner = Array.isArray(first) && first[0] === null;
+  return isRefiner ? ['text_encoder_2'] : ['text_encoder', 'text_encoder_2'];
+}
+
+function readUnetConfig(unet: Record<string, unknown>): {
+  latentChannels: number;
+  isInpaintingUnet: boolean;
+} {
   const [input, output] = [numberOr(unet['in_channels'], 4), numberOr(unet['out_channels'], 4)];
-  if (input !== output) {
+  const isInpaintingUnet = input === 2 * output + 1;
+  if (input !== output && !isInpaintingUnet) {
     throw new DiffusionError(
       'unsupported',
-      `unet/config.json has in_channels ${input} and out_channels ${output}; text to image needs them equal (an inpainting UNet?).`,
+      `unet/config.json has in_channels ${input} and out_channels ${output}; expected ${output} or, for inpainting, ${2 * output + 1} channels in.`,
     );
   }
   if (typeof unet['time_cond_proj_dim'] === 'number') {
@@ -118,22 +162,25 @@ function assertUnetIsTextToImage(unet: Record<string, unknown>): void {
       `unet/config.json has addition_embed_type ${JSON.stringify(unet['addition_embed_type'])}; SDXL has "text_time".`,
     );
   }
+  return { latentChannels: output, isInpaintingUnet };
 }
 
-async function assertFilesExist(folder: string): Promise<void> {
+async function assertFilesExist(folder: string, parts: readonly ModelPart[]): Promise<void> {
   const required = [
-    ...PARTS.flatMap((part) => [`${part}/model.onnx`, `${part}/config.json`]),
+    ...parts.flatMap((part) => [`${part}/model.onnx`, `${part}/config.json`]),
     'scheduler/scheduler_config.json',
   ];
   const present = await Promise.all(required.map((name) => fileExists(join(folder, name))));
   const missing = required.filter((_, index) => !present[index]);
-  if (missing.length > 0) {
-    throw new DiffusionError(
-      'model_folder_invalid',
-      `${folder} is incomplete: it has no ${missing.join(', no ')}.`,
-    );
-  }
-  for (const part of PARTS) await assertNotLfsPointer(join(folder, part, 'model.onnx'));
+  if (missing.length > 0) throw incomplete(folder, missing);
+  for (const part of parts) await assertNotLfsPointer(join(folder, part, 'model.onnx'));
+}
+
+function incomplete(folder: string, missing: readonly string[]): DiffusionError {
+  return new DiffusionError(
+    'model_folder_invalid',
+    `${folder} is incomplete: it has no ${missing.join(', no ')}.`,
+  );
 }
 
 /** A clone without git-lfs leaves a short text where the weights should be; ONNX Runtime's parse error would not tell. */

@@ -8,6 +8,9 @@ import { castFeed, castOutput, type FeedTensor, type TensorDeclaration } from '.
 /** The execution providers that this package offers. */
 export type ExecutionProvider = 'cpu' | 'cuda';
 
+/** The version of ONNX Runtime that computes here: another one may round differently, so a recipe for a picture names it. */
+export const ONNX_RUNTIME_VERSION: string = env.versions.node ?? env.versions.common;
+
 /** How graphs run. */
 export interface OnnxSessionOptions {
   /** Threads within an operator; 0 or absent lets ONNX Runtime take one per physical core. */

@@ -20,6 +20,15 @@ export function concatBatch(tensors: readonly FloatTensor[]): FloatTensor {
   return { data, dims: [batch, ...first.dims.slice(1)] };
 }
 
+/** Joins tensors of one sample each that differ only in the second (channel) axis: [1, 4, h, w] and [1, 5, h, w] give [1, 9, h, w]. */
+export function concatChannels(tensors: readonly FloatTensor[]): FloatTensor {
+  const [first] = tensors;
+  if (first?.dims[0] !== 1) throw new RangeError('concatChannels needs tensors of one sample each.');
+  const { data } = concatBatch(tensors);
+  const channels = tensors.reduce((sum, tensor) => sum + tensor.dims[1]!, 0);
+  return { data, dims: [1, channels, ...first.dims.slice(2)] };
+}
+
 /** Joins tensors that differ only in the last axis, on that axis: [1, 77, 768] and [1, 77, 1280] give [1, 77, 2048]. */
 export function concatLastAxis(tensors: readonly FloatTensor[]): FloatTensor {
   const [first] = tensors;

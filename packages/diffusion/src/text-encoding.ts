@@ -7,7 +7,7 @@ import { concatLastAxis, type FloatTensor, zerosLike } from './tensor.ts';
 
 /** What the UNet is told of one prompt. */
 export interface PromptEmbeddings {
-  /** [1, tokens, width 1 + width 2], for cross attention. */
+  /** [1, tokens, width of all encoders], for cross attention. */
   readonly hiddenStates: FloatTensor;
   /** [1, projection], the UNet's `text_embeds`. */
   readonly pooled: FloatTensor;
@@ -19,22 +19,26 @@ export interface TextTower {
   readonly session: OnnxSession;
 }
 
-/** Encodes with [text_encoder, text_encoder_2]. `clipSkip` layers are left out beyond the last one, which SDXL never uses. */
+/**
+ * Encodes with [text_encoder, text_encoder_2], or with text_encoder_2 alone for a refiner. `clipSkip` layers are left out beyond
+ * the last one, which SDXL never uses.
+ */
 export async function encodePrompt(
-  towers: readonly [TextTower, TextTower],
+  towers: readonly TextTower[],
   prompt: string,
   clipSkip: number,
 ): Promise<PromptEmbeddings> {
-  const [first, second] = towers;
-  const state = hiddenStateName(first.session, clipSkip);
-  const state2 = hiddenStateName(second.session, clipSkip);
-  // The second graph's projection of its EOS state is the pooled vector; the first one's pooled output is not used.
-  const outputs = await first.session.run(idFeed(first, prompt), [state]);
-  const outputs2 = await second.session.run(idFeed(second, prompt), [state2, 'text_embeds']);
-  return {
-    hiddenStates: concatLastAxis([outputs[state]!, outputs2[state2]!]),
-    pooled: outputs2['text_embeds']!,
-  };
+  const hiddenStates: FloatTensor[] = [];
+  let pooled: FloatTensor | undefined;
+  for (const [index, tower] of towers.entries()) {
+    const state = hiddenStateName(tower.session, clipSkip);
+    // text_encoder_2's projection of its EOS state is the pooled vector; the first encoder's pooled output is not used.
+    const names = index === towers.length - 1 ? [state, 'text_embeds'] : [state];
+    const outputs = await tower.session.run(idFeed(tower, prompt), names);
+    hiddenStates.push(outputs[state]!);
+    pooled = outputs['text_embeds'];
+  }
+  return { hiddenStates: concatLastAxis(hiddenStates), pooled: pooled! };
 }
 
 /**
@@ -42,7 +46,7 @@ export async function encodePrompt(
  * and so is null for other models. Layers are never skipped here, as in diffusers.
  */
 export async function encodeNegativePrompt(
-  towers: readonly [TextTower, TextTower],
+  towers: readonly TextTower[],
   negativePrompt: string | null,
   positive: PromptEmbeddings,
   forceZeros: boolean,

@@ -15,7 +15,9 @@ const config: StableDiffusionXlConfig = {
   defaultScheduler: 'K_EULER',
   schedulers: ['DDIM', 'K_EULER'],
   predictionType: 'epsilon',
-  numTrainTimesteps: 1000,
+  tasks: ['text2img', 'img2img', 'inpaint'],
+  hasRefiner: false,
+  maxInferenceSteps: 999,
   forceZerosForEmptyPrompt: true,
   maxPromptTokens: 77,
 };

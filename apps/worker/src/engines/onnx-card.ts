@@ -56,7 +56,7 @@ function cardFromConfig(folder: string, config: StableDiffusionXlConfig): ModelC
     native_size: { width: sidePx, height: sidePx },
     size_multiple: config.sizeMultiple,
     defaults: {},
-    limits: { max_steps: Math.min(config.numTrainTimesteps, 150) },
+    limits: { max_steps: Math.min(config.maxInferenceSteps, 150) },
     licence: 'unknown',
   });
 }

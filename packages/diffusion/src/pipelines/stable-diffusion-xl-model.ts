@@ -1,4 +1,4 @@
-/** Opens the four graphs and two tokenizers of an SDXL folder and checks that they are what the pipeline expects. */
+/** Opens the graphs and tokenizers of an SDXL folder and checks that they are what the pipelines expect. */
 
 import { join } from 'node:path';
 import { createClipTokenizer } from '../clip-tokenizer.ts';
@@ -16,8 +16,10 @@ import { readTokenizerFolder } from '../tokenizer-files.ts';
 
 /** Where the model is and how it runs. */
 export interface LoadOptions {
-  /** A folder in the diffusers ONNX layout, as optimum exports it. */
+  /** A folder in the diffusers ONNX layout, as optimum exports it: a base model, an inpainting model or a refiner. */
   readonly folder: string;
+  /** The folder of a refiner that finishes this model's pictures; its VAE is not loaded, the base model's serves both. */
+  readonly refinerFolder?: string;
   /** Threads within an operator; absent or 0: one per physical core. */
   readonly threads?: number;
   /** In order of preference; absent: the CPU. One that cannot load is an error, never a silent fallback. */
@@ -25,17 +27,24 @@ export interface LoadOptions {
   readonly logger?: DiffusionLogger;
 }
 
-/** A model in memory. */
-export interface StableDiffusionXlModel {
+/** What turns noise into latents: the text encoders and the UNet of one folder. */
+export interface Denoiser {
   readonly folder: ModelFolder;
-  readonly towers: readonly [TextTower, TextTower];
+  readonly towers: readonly TextTower[];
   readonly unet: OnnxSession;
+}
+
+/** A model in memory. */
+export interface StableDiffusionXlModel extends Denoiser {
   readonly vaeDecoder: OnnxSession;
+  /** Absent where the folder has none; then only text2img works. */
+  readonly vaeEncoder: OnnxSession | undefined;
+  readonly refiner: Denoiser | undefined;
   release(): Promise<void>;
 }
 
-/** The inputs and outputs that the pipeline uses, by optimum's names. */
-const GRAPHS: Record<ModelPart, { inputs: string[]; outputs: string[] }> = {
+/** The inputs and outputs that the pipelines use, by optimum's names; a list within means any of them. */
+const GRAPHS: Record<ModelPart, { inputs: string[]; outputs: (string | string[])[] }> = {
   text_encoder: { inputs: ['input_ids'], outputs: ['hidden_states.0'] },
   text_encoder_2: { inputs: ['input_ids'], outputs: ['text_embeds', 'hidden_states.0'] },
   unet: {
@@ -43,24 +52,28 @@ const GRAPHS: Record<ModelPart, { inputs: string[]; outputs: string[] }> = {
     outputs: ['out_sample'],
   },
   vae_decoder: { inputs: ['latent_sample'], outputs: ['sample'] },
+  // The second is the name in exports that sample inside the graph.
+  vae_encoder: { inputs: ['sample'], outputs: [['latent_parameters', 'latent_sample']] },
 };
 
 /** Loads a folder; whatever was opened before a failure is released. Errors as loadStableDiffusionXl. */
 export async function loadStableDiffusionXlModel(options: LoadOptions): Promise<StableDiffusionXlModel> {
   const { logger, executionProviders = ['cpu'] } = options;
   const folder = await readModelFolder(options.folder);
-  const tokenizer = await loadTokenizer(folder, 'tokenizer', 'text_encoder');
-  const tokenizer2 = await loadTokenizer(folder, 'tokenizer_2', 'text_encoder_2');
+  const refinerFolder = options.refinerFolder
+    ? await readRefinerFolder(options.refinerFolder, folder)
+    : undefined;
   await probeExecutionProviders(executionProviders);
 
   const sessions: OnnxSession[] = [];
   const release = async () => {
     for (const session of sessions.splice(0)) await session.release();
   };
-  async function openPart(part: ModelPart): Promise<OnnxSession> {
+
+  async function openPart(owner: ModelFolder, part: ModelPart): Promise<OnnxSession> {
     const startedAt = performance.now();
     const label = `${part}/model.onnx`;
-    const session = await openOnnxSession(join(folder.folder, part, 'model.onnx'), label, {
+    const session = await openOnnxSession(join(owner.folder, part, 'model.onnx'), label, {
       threads: options.threads,
       executionProviders,
     });
@@ -70,37 +83,53 @@ export async function loadStableDiffusionXlModel(options: LoadOptions): Promise<
     return session;
   }
 
+  async function openDenoiser(owner: ModelFolder): Promise<Denoiser> {
+    const towers: TextTower[] = [];
+    for (const part of owner.textEncoders) {
+      const files = await readTokenizerFolder(
+        join(owner.folder, part.replace('text_encoder', 'tokenizer')),
+        owner.maxPositions.get(part)!,
+      );
+      towers.push({ tokenizer: createClipTokenizer(files), session: await openPart(owner, part) });
+    }
+    return { folder: owner, towers, unet: await openPart(owner, 'unet') };
+  }
+
   try {
-    const towers = [
-      { tokenizer, session: await openPart('text_encoder') },
-      { tokenizer: tokenizer2, session: await openPart('text_encoder_2') },
-    ] as const;
-    const unet = await openPart('unet');
-    const vaeDecoder = await openPart('vae_decoder');
+    const denoiser = await openDenoiser(folder);
+    const vaeDecoder = await openPart(folder, 'vae_decoder');
+    const vaeEncoder = folder.hasVaeEncoder ? await openPart(folder, 'vae_encoder') : undefined;
     if (folder.vae.forceUpcast && vaeDecoder.inputs.get('latent_sample')?.type === 'float16') {
       logger?.warn(
         { folder: folder.folder },
         'the VAE has force_upcast but a float16 graph: it may overflow to black or NaN',
       );
     }
-    return { folder, towers, unet, vaeDecoder, release };
+    const refiner = refinerFolder ? await openDenoiser(refinerFolder) : undefined;
+    return { ...denoiser, vaeDecoder, vaeEncoder, refiner, release };
   } catch (error) {
     await release();
     throw error;
   }
 }
 
-async function loadTokenizer(folder: ModelFolder, name: string, encoder: 'text_encoder' | 'text_encoder_2') {
-  return createClipTokenizer(
-    await readTokenizerFolder(join(folder.folder, name), folder.maxPositions[encoder]),
-  );
+async function readRefinerFolder(path: string, base: ModelFolder): Promise<ModelFolder> {
+  const refiner = await readModelFolder(path, { as: 'refiner' });
+  if (refiner.isInpaintingUnet || refiner.latentChannels !== base.latentChannels) {
+    throw new DiffusionError(
+      'unsupported',
+      `${path} cannot refine the pictures of ${base.folder}: its UNet takes other latents.`,
+    );
+  }
+  return refiner;
 }
 
 function assertGraph(session: OnnxSession, part: ModelPart, label: string): void {
   const { inputs, outputs } = GRAPHS[part];
+  const isOutput = (names: string | string[]) => [names].flat().some((name) => session.outputs.has(name));
   const lacking = [
     ...inputs.filter((name) => !session.inputs.has(name)).map((name) => `the input ${name}`),
-    ...outputs.filter((name) => !session.outputs.has(name)).map((name) => `the output ${name}`),
+    ...outputs.filter((names) => !isOutput(names)).map((names) => `the output ${[names].flat()[0]}`),
   ];
   if (lacking.length > 0) {
     throw new DiffusionError(

@@ -1,14 +1,25 @@
-/** SDXL as an app sees it: load a folder, turn prompts into pictures, free the memory. */
+/** SDXL as an app sees it: load a folder, turn prompts and pictures into pictures, free the memory. */
 
 import { DiffusionError } from '../errors.ts';
-import type { ModelFolder } from '../model-folder.ts';
-import { SCHEDULER_NAMES, type SchedulerName } from '../schedulers/registry.ts';
+import type { ImageTask } from '../model-folder.ts';
+import { maxInferenceSteps, SCHEDULER_NAMES, type SchedulerName } from '../schedulers/registry.ts';
 import type { PredictionType } from '../schedulers/scheduler-config.ts';
-import { type LoadOptions, loadStableDiffusionXlModel } from './stable-diffusion-xl-model.ts';
-import { generateTextToImage, type TextToImageRequest, type TextToImageResult } from './text-to-image.ts';
+import { generateImageToImage, type ImageToImageRequest } from './image-to-image.ts';
+import { generateInpaint, type InpaintRequest } from './inpaint.ts';
+import type { GenerationRequest, GenerationResult } from './request.ts';
+import {
+  type LoadOptions,
+  loadStableDiffusionXlModel,
+  type StableDiffusionXlModel,
+} from './stable-diffusion-xl-model.ts';
+import { generateTextToImage, type TextToImageRequest } from './text-to-image.ts';
 
 /** What the model folder says, for model cards and for checks before a request is queued. */
 export interface StableDiffusionXlConfig {
+  /** What the folder's graphs are enough for. */
+  readonly tasks: readonly ImageTask[];
+  /** Whether a refiner was loaded beside it. */
+  readonly hasRefiner: boolean;
   /** Pixels per latent cell along one side. */
   readonly vaeScaleFactor: number;
   readonly latentChannels: number;
@@ -21,22 +32,26 @@ export interface StableDiffusionXlConfig {
   readonly schedulers: readonly SchedulerName[];
   readonly predictionType: PredictionType;
   /** The largest num_inference_steps. */
-  readonly numTrainTimesteps: number;
+  readonly maxInferenceSteps: number;
   /** Whether a null negative prompt means zeros instead of the encoding of "". */
   readonly forceZerosForEmptyPrompt: boolean;
   /** Tokens of a prompt that count, BOS and EOS included; the rest is cut off. */
   readonly maxPromptTokens: number;
 }
 
-/** A loaded model. Calls may overlap, but they share the threads, so nothing is gained by it. */
+/**
+ * A loaded model. Calls may overlap, but they share the threads, so nothing is gained by it. Each picture is the same, byte for
+ * byte, whether its seed is asked for alone or with others. All tasks throw DiffusionError: `invalid_request`, `unsupported`,
+ * `aborted` (within one step of the signal), `out_of_memory`, `inference_failed`, `disposed`.
+ */
 export interface StableDiffusionXl {
   readonly config: StableDiffusionXlConfig;
-  /**
-   * Paints one picture per seed; each is the same, byte for byte, whether asked for alone or with others.
-   * Throws DiffusionError: `invalid_request`, `unsupported`, `aborted` (within one step of the signal), `out_of_memory`,
-   * `inference_failed`, `disposed`.
-   */
-  textToImage(request: TextToImageRequest): Promise<TextToImageResult>;
+  /** Paints one picture per seed from words. */
+  textToImage(request: TextToImageRequest): Promise<GenerationResult>;
+  /** Paints a picture again, as much as `strength` says. */
+  imageToImage(request: ImageToImageRequest): Promise<GenerationResult>;
+  /** Paints the masked part of a picture again. */
+  inpaint(request: InpaintRequest): Promise<GenerationResult>;
   /** Stops running calls at their next step, waits for them (so not to be awaited inside onProgress), and frees the sessions. */
   dispose(): Promise<void>;
 }
@@ -47,20 +62,30 @@ export async function loadStableDiffusionXl(options: LoadOptions): Promise<Stabl
   const disposal = new AbortController();
   const running = new Set<Promise<unknown>>();
 
-  async function textToImage(request: TextToImageRequest): Promise<TextToImageResult> {
-    const signals = request.signal ? [disposal.signal, request.signal] : [disposal.signal];
-    const run = generateTextToImage(model, request, AbortSignal.any(signals));
-    running.add(run);
-    try {
-      return await run;
-    } finally {
-      running.delete(run);
-    }
+  function createMethod<Request extends GenerationRequest>(
+    generate: (
+      model: StableDiffusionXlModel,
+      request: Request,
+      signal: AbortSignal,
+    ) => Promise<GenerationResult>,
+  ) {
+    return async (request: Request): Promise<GenerationResult> => {
+      const signals = request.signal ? [disposal.signal, request.signal] : [disposal.signal];
+      const run = generate(model, request, AbortSignal.any(signals));
+      running.add(run);
+      try {
+        return await run;
+      } finally {
+        running.delete(run);
+      }
+    };
   }
 
   return {
-    config: describeConfig(model.folder, model.towers[0].tokenizer.modelMaxLength),
-    textToImage,
+    config: describeConfig(model),
+    textToImage: createMethod(generateTextToImage),
+    imageToImage: createMethod(generateImageToImage),
+    inpaint: createMethod(generateInpaint),
     async dispose() {
       if (disposal.signal.aborted) return;
       disposal.abort(new DiffusionError('disposed', 'The model was disposed and cannot be used any more.'));
@@ -70,8 +95,10 @@ export async function loadStableDiffusionXl(options: LoadOptions): Promise<Stabl
   };
 }
 
-function describeConfig(folder: ModelFolder, maxPromptTokens: number): StableDiffusionXlConfig {
+function describeConfig({ folder, towers, refiner }: StableDiffusionXlModel): StableDiffusionXlConfig {
   return {
+    tasks: folder.tasks,
+    hasRefiner: refiner !== undefined,
     vaeScaleFactor: folder.vaeScaleFactor,
     latentChannels: folder.latentChannels,
     sizeMultiple: folder.sizeMultiple,
@@ -79,8 +106,8 @@ function describeConfig(folder: ModelFolder, maxPromptTokens: number): StableDif
     defaultScheduler: folder.defaultScheduler,
     schedulers: SCHEDULER_NAMES,
     predictionType: folder.schedulerConfig.predictionType,
-    numTrainTimesteps: folder.schedulerConfig.numTrainTimesteps,
+    maxInferenceSteps: maxInferenceSteps(folder.schedulerConfig),
     forceZerosForEmptyPrompt: folder.forceZerosForEmptyPrompt,
-    maxPromptTokens,
+    maxPromptTokens: towers[0]!.tokenizer.modelMaxLength,
   };
 }

@@ -10,8 +10,9 @@ import {
   type PipelineCase,
   peakSignalToNoiseRatio,
 } from '../../fixtures/golden.ts';
+import type { GenerationProgress } from './request.ts';
 import { loadStableDiffusionXl, type StableDiffusionXl } from './stable-diffusion-xl.ts';
-import type { GenerationProgress, TextToImageRequest } from './text-to-image.ts';
+import type { TextToImageRequest } from './text-to-image.ts';
 
 let scratch: string;
 beforeAll(async () => {

@@ -20,7 +20,8 @@ function blueShareOfBorder({ width, height, data }: RgbImage): number {
   return blue / border;
 }
 
-describe('models/tiny-sdxl, the model that Firepod ships', () => {
+// 75 steps of a real network: seconds on a quiet machine, a minute on a crowded one.
+describe('models/tiny-sdxl, the model that Firepod ships', { timeout: 180_000 }, () => {
   let pipeline: StableDiffusionXl;
   beforeAll(async () => {
     pipeline = await loadStableDiffusionXl({ folder: FOLDER, threads: 1 });
