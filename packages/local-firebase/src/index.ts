@@ -13,12 +13,8 @@ export type { EmulatorHosts } from './hosting/firebase-defaults.ts';
 export { type HostingOptions, startHosting } from './hosting/server.ts';
 export type { ListenOptions, RunningServer } from './http-server.ts';
 export type { Logger } from './logger.ts';
-export {
-  createPathAccess,
-  type PathAccess,
-  type PathAccessRequest,
-  type PathAccessRule,
-} from './path-access.ts';
+export type { DocumentReader, RulesDocument } from './rules/firestore-values.ts';
+export type { RulesSource } from './rules/live-rules.ts';
 export type { BucketSettings, CorsRule, ObjectAccessControl } from './storage/buckets.ts';
 export type { ObjectEvent, ObjectEventKind, ObjectObserver } from './storage/object-events.ts';
 export { type RunningStorage, type StorageOptions, startStorage } from './storage/server.ts';

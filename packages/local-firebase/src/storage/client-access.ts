@@ -1,7 +1,14 @@
 /** Decides for the Firebase API who calls and what that caller may touch. */
 import type { Context } from 'hono';
 import { decodeIdToken } from '../auth/tokens.ts';
-import type { PathAccess } from '../path-access.ts';
+import type { Logger } from '../logger.ts';
+import { authValue, type Identity } from '../rules/authentication.ts';
+import { createDocumentLookups } from '../rules/document-lookups.ts';
+import type { DocumentReader } from '../rules/firestore-values.ts';
+import type { LiveRules } from '../rules/live-rules.ts';
+import { anySegment, type QuestionPath } from '../rules/pattern.ts';
+import { incomingValue, objectValue, timestampOfMillis } from '../rules/storage-values.ts';
+import { pathOf, type RulesMap, type RulesValue } from '../rules/values.ts';
 import type { SealedContent } from './content.ts';
 import { StorageRequestError } from './errors.ts';
 import type { ObjectFields, StoredObject } from './object.ts';
@@ -30,15 +37,26 @@ export type ClientAccess = {
   isAdminClient(context: Context): boolean;
 };
 
-/** `clock` gives milliseconds since 1970. */
-export function createClientAccess(
-  allows: PathAccess,
-  { projectId, clock }: { projectId: string; clock: () => number },
-): ClientAccess {
+/** What the decisions need. */
+export type ClientAccessParts = {
+  projectId: string;
+  rules: LiveRules;
+  /** For `firestore.get()` and `firestore.exists()`; without it no document is there. */
+  readDocument: DocumentReader | undefined;
+  /** Milliseconds since 1970. */
+  clock: () => number;
+  logger: Logger;
+};
+
+/** The cloud lets Storage rules look up no more documents of Firestore for one request. */
+const maxDocuments = 2;
+
+export function createClientAccess(parts: ClientAccessParts): ClientAccess {
+  const { projectId, rules, readDocument = () => undefined, clock, logger } = parts;
   const isOwner = (context: Context) =>
     /^(bearer|firebase) owner$/i.test(context.req.header('authorization') ?? '');
 
-  function uidOf(context: Context): string | null {
+  function identityOf(context: Context): Identity | null {
     const authorization = context.req.header('authorization');
     if (authorization === undefined) return null;
     const token = /^(?:firebase|bearer) (.+)$/i.exec(authorization)?.[1] ?? '';
@@ -50,20 +68,46 @@ export function createClientAccess(
         'The ID token is malformed, expired, or of another project.',
       );
     }
-    return claims.uid;
+    return { uid: claims.uid, claims: claims.payload };
   }
+
+  function requestValue(identity: Identity | null, request: ClientRequest, path: QuestionPath): RulesMap {
+    const { bucket, path: name, method } = request;
+    const isKnown = (segment: QuestionPath[number]): segment is string => typeof segment === 'string';
+    return new Map<string, RulesValue>([
+      ['auth', authValue(identity)],
+      ['method', method],
+      ['path', path.every(isKnown) ? pathOf(path) : { kind: 'unknown', constraints: [] }],
+      ['time', timestampOfMillis(clock())],
+      ...('incoming' in request
+        ? [['resource', incomingValue({ ...request.incoming, bucket, name }, clock())] as const]
+        : []),
+      ...(method === 'delete' ? [['resource', null] as const] : []),
+    ]);
+  }
+
   return {
     async ensure(context, request) {
       if (isOwner(context)) return;
-      const operation = request.method === 'get' || request.method === 'list' ? 'read' : 'write';
-      // A list is a question about every name below the path.
-      const path = request.method === 'list' ? `${request.path.replace(/\/+$/, '')}/**` : request.path;
-      if (allows({ path, operation, uid: uidOf(context) })) return;
-      throw new StorageRequestError(
-        403,
-        'forbidden',
-        `Permission denied: no ${request.method} access to this path.`,
-      );
+      const identity = identityOf(context);
+      const path = questionPath(request);
+      const decision = rules.current()?.decide({
+        method: request.method,
+        path,
+        request: requestValue(identity, request, path),
+        resource: 'current' in request ? objectValue(request.current) : null,
+        document: createDocumentLookups(
+          projectId,
+          { before: readDocument, after: readDocument },
+          maxDocuments,
+        ).forOperation(),
+      });
+      if (decision?.isAllowed) return;
+      const { method, bucket, path: name } = request;
+      const reasons = decision?.reasons ?? ['There are no security rules.'];
+      const uid = identity?.uid ?? null;
+      logger.info({ method, bucket, path: name, uid, reasons }, 'The security rules deny a request');
+      throw new StorageRequestError(403, 'forbidden', `Permission denied: no ${method} access to this path.`);
     },
     ensureAdministrator(context) {
       if (!isOwner(context))
@@ -73,4 +117,14 @@ export function createClientAccess(
       context.req.header('authorization') === undefined &&
       /\bgccl\//.test(context.req.header('x-goog-api-client') ?? ''),
   };
+}
+
+/** A list asks at the path of its folder. A prefix that ends within a name asks about every folder that begins so. */
+function questionPath({ bucket, path, method }: ClientRequest): QuestionPath {
+  const above = ['b', bucket, 'o'];
+  if (method !== 'list') return [...above, ...path.split('/')];
+  const folders = path.split('/');
+  const last = folders.pop();
+  const open: QuestionPath = last === '' ? [] : [anySegment];
+  return [...above, ...folders, ...open];
 }

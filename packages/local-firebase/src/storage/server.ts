@@ -3,9 +3,12 @@ import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import { Hono, type MiddlewareHandler } from 'hono';
 import { openDatabase } from '../database.ts';
+import { LocalFirebaseError } from '../errors.ts';
 import { type ListenOptions, listen, type RunningServer } from '../http-server.ts';
 import { type Logger, silentLogger } from '../logger.ts';
-import { createPathAccess, type PathAccess } from '../path-access.ts';
+import type { DocumentReader } from '../rules/firestore-values.ts';
+import { type LiveRules, openRules, type RulesSource } from '../rules/live-rules.ts';
+import { pushedRules } from '../rules/pushed-rules.ts';
 import { type BucketSettings, createBuckets } from './buckets.ts';
 import { createClientAccess } from './client-access.ts';
 import { openContentFolder } from './content.ts';
@@ -30,8 +33,10 @@ export type StorageOptions = ListenOptions & {
   dataFolder: string;
   /** The buckets that exist; any other name is 404. */
   buckets: Record<string, BucketSettings>;
-  /** What web clients may touch; nothing when absent. */
-  access?: PathAccess;
+  /** What web clients may do; nothing when absent. The Admin SDK may do everything. */
+  rules?: RulesSource;
+  /** Finds what `firestore.get()` in rules asks for; without it there are no documents. */
+  readDocument?: DocumentReader;
   /** Whose signed URLs hold; none when absent. */
   serviceAccounts?: readonly ServiceAccount[];
   /** Told of each change of an object when it is on disk. */
@@ -54,13 +59,18 @@ const schemaVersion = 1;
  * Starts Storage and resolves when it listens. Tell the web SDK with `connectStorageEmulator(storage, host, port)` or
  * `emulatorHosts.storage`, the Admin SDK with `FIREBASE_STORAGE_EMULATOR_HOST=host:port`.
  *
- * @throws LocalFirebaseError `data_unreadable`, `address_unavailable` or `invalid_configuration`.
+ * @throws LocalFirebaseError `data_unreadable`, `address_unavailable`, `invalid_configuration` or `invalid_rules`.
  */
 export async function startStorage(options: StorageOptions): Promise<RunningStorage> {
-  const { dataFolder, clock = Date.now, logger = silentLogger, access = createPathAccess([]) } = options;
+  const { dataFolder, clock = Date.now, logger = silentLogger } = options;
   const buckets = createBuckets(options.buckets, clock);
   const schema = `${objectsSchema}; ${uploadSessionsSchema}`;
+  const rules = openRules(options.rules, { service: 'firebase.storage', logger });
   const database = openDatabase(join(dataFolder, 'storage.db'), schema, schemaVersion);
+  const close = () => {
+    rules.close();
+    database.close();
+  };
   /** For the links in events; nothing happens to objects before somebody can ask for it. */
   let origin = '';
   try {
@@ -74,13 +84,13 @@ export async function startStorage(options: StorageOptions): Promise<RunningStor
     const removed = await content.sweep(index.contentIds(), sessions.openIds());
     if (removed > 0) logger.info({ removed }, 'removed files that no object refers to');
     const service = createStorageService({ index, content, buckets, sessions });
-    const clientAccess = createClientAccess(access, { projectId: options.projectId, clock });
+    const { projectId, readDocument } = options;
+    const clientAccess = createClientAccess({ projectId, rules, readDocument, clock, logger });
     const xmlAccess = createXmlAccess(createUrlVerifier(options.serviceAccounts ?? [], clock));
     const firebaseApi = createFirebaseApi(service, clientAccess);
-    const { fetch } = createStorageRoutes(service, { firebaseApi, xmlAccess }, logger);
-    logger.warn({}, 'storage.rules are not evaluated yet: clients are checked against the path-access table');
+    const { fetch } = createStorageRoutes(service, { firebaseApi, xmlAccess, rules }, logger);
     const listener = getRequestListener(fetch, { overrideGlobalObjects: false });
-    const server = await listen(listener, options, () => database.close());
+    const server = await listen(listener, options, close);
     origin = server.url;
     return {
       ...server,
@@ -89,14 +99,14 @@ export async function startStorage(options: StorageOptions): Promise<RunningStor
       },
     };
   } catch (error) {
-    database.close();
+    close();
     throw error;
   }
 }
 
 function createStorageRoutes(
   service: StorageService,
-  { firebaseApi, xmlAccess }: { firebaseApi: Hono; xmlAccess: XmlAccess },
+  { firebaseApi, xmlAccess, rules }: { firebaseApi: Hono; xmlAccess: XmlAccess; rules: LiveRules },
   logger: Logger,
 ): Hono {
   const app = new Hono();
@@ -105,6 +115,9 @@ function createStorageRoutes(
     if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') {
       logger.debug({ method, path }, 'the client broke off');
       return new Response(null, { status: 499 });
+    }
+    if (error instanceof LocalFirebaseError && error.code === 'invalid_rules') {
+      return errorResponse(new StorageRequestError(400, 'invalid', error.message), openCorsHeaders);
     }
     const known = error instanceof StorageRequestError;
     if (!known) logger.error({ method, path, error }, 'Storage failed');
@@ -120,6 +133,11 @@ function createStorageRoutes(
     return undefined;
   };
   for (const path of ['/v0/*', '/upload/*', '/storage/v1/*', '/download/*', '/b/*']) app.use(path, anyOrigin);
+  // As the emulator has it, for tests that bring their own rules.
+  app.put('/internal/setRules', async (context) => {
+    rules.replace(pushedRules(await context.req.text()));
+    return context.json({});
+  });
   app.route('/v0', firebaseApi);
   app.route('/upload/storage/v1', createJsonUploads(service));
   const jsonApi = createJsonApi(service);

@@ -20,7 +20,6 @@ import {
   uploadString,
 } from 'firebase/storage';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createPathAccess } from '../path-access.ts';
 import { type RunningStorage, startStorage } from './server.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'storage-web-'));
@@ -48,7 +47,12 @@ beforeAll(async () => {
     projectId: 'demo-storage',
     dataFolder: folder,
     buckets: { 'demo.app': {} },
-    access: createPathAccess([{ path: 'users/{uid}/**', allow: ['read', 'write'], to: 'owner' }]),
+    rules: {
+      text: `rules_version = '2';
+        service firebase.storage { match /b/{bucket}/o {
+          match /users/{userId}/{rest=**} { allow read, write: if request.auth.uid == userId; }
+        } }`,
+    },
   });
   mine = connect('u1');
   others = connect('u2');
