@@ -10,13 +10,19 @@ import { parseServiceAccount, type ServiceAccount } from './service-account.ts';
 /** Whether files can be read by everybody who knows their name, or only by who has their token. */
 export type MediaAccess = 'public' | 'private';
 
-/** Everything that the environment decides. */
-export interface Environment {
+/** The project that jobs are stored in. */
+export interface FirebaseSettings {
   serviceAccount: ServiceAccount;
   bucket: string;
   /** `host:port` of a local Storage that takes the place of Google's; firebase-admin reads the same variable itself. */
   storageEmulatorHost: string | undefined;
   mediaAccess: MediaAccess;
+}
+
+/** Everything that the environment decides. */
+export interface Environment {
+  /** Null: the worker has none, and serves only jobs whose pictures go back in the output. */
+  firebase: FirebaseSettings | null;
   attemptsMax: number;
   leaseSeconds: number;
   /** How long a running job may go on after SIGTERM. */
@@ -52,6 +58,7 @@ export const environmentSchema = z.object({
     .string()
     .regex(/^[^/:]+:\d+$/, 'should be host:port without a scheme')
     .optional(),
+  FIREPOD_FIREBASE: z.enum(['required', 'none'], 'should be required or none').default('required'),
   FIREPOD_MEDIA_ACCESS: z.enum(['public', 'private'], 'should be public or private').default('public'),
   FIREPOD_MAX_ATTEMPTS: wholeNumber(1, 10).default(ATTEMPTS_MAX),
   FIREPOD_LEASE_SECONDS: wholeNumber(5, 600).default(LEASE_SECONDS),
@@ -62,13 +69,24 @@ export const environmentSchema = z.object({
   FIREPOD_ENGINE_THREADS: wholeNumber(1, 256).optional(),
 });
 
+const ignored = z
+  .unknown()
+  .optional()
+  .transform(() => undefined);
+
+const environmentWithoutFirebase = environmentSchema.extend({
+  FIREBASE_SERVICE_ACCOUNT_KEY: ignored,
+  FIREBASE_STORAGE_BUCKET: ignored,
+});
+
 /**
  * @param env usually `process.env`; empty values count as unset
  * @throws WorkerError `environment_invalid` whose message names every bad variable and never shows a value of ours
  */
 export function readEnvironment(env: Record<string, string | undefined>): Environment {
   const problems: string[] = [];
-  const parsed = environmentSchema.safeParse(withoutEmpty(env));
+  const schema = env['FIREPOD_FIREBASE'] === 'none' ? environmentWithoutFirebase : environmentSchema;
+  const parsed = schema.safeParse(withoutEmpty(env));
   if (!parsed.success) {
     problems.push(...parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`));
   }
@@ -77,11 +95,17 @@ export function readEnvironment(env: Record<string, string | undefined>): Enviro
     throw new WorkerError('environment_invalid', `The environment is not usable: ${problems.join('; ')}.`);
   }
   const values = parsed.data;
+  const { FIREBASE_SERVICE_ACCOUNT_KEY: serviceAccount, FIREBASE_STORAGE_BUCKET: bucket } = values;
   return {
-    serviceAccount: values.FIREBASE_SERVICE_ACCOUNT_KEY,
-    bucket: values.FIREBASE_STORAGE_BUCKET,
-    storageEmulatorHost: values.FIREBASE_STORAGE_EMULATOR_HOST,
-    mediaAccess: values.FIREPOD_MEDIA_ACCESS,
+    firebase:
+      serviceAccount && bucket
+        ? {
+            serviceAccount,
+            bucket,
+            storageEmulatorHost: values.FIREBASE_STORAGE_EMULATOR_HOST,
+            mediaAccess: values.FIREPOD_MEDIA_ACCESS,
+          }
+        : null,
     attemptsMax: values.FIREPOD_MAX_ATTEMPTS,
     leaseSeconds: values.FIREPOD_LEASE_SECONDS,
     shutdownGraceSeconds: values.FIREPOD_SHUTDOWN_GRACE_SECONDS,

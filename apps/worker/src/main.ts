@@ -29,7 +29,7 @@ async function main(): Promise<void> {
   });
   // A cold start counts: the engine loads its model in its own process while this one loads Firebase's SDK.
   const { startFirepodWorker } = await import('./worker.ts');
-  worker = await startFirepodWorker(environment, engine, logger);
+  worker = startFirepodWorker(environment, engine, logger);
   await worker.stopped;
 }
 

@@ -3,7 +3,7 @@ import { DEFAULT_POLICY } from '@firepod/contract';
 import { type Logger, startWorker } from '@firepod/runpod/worker';
 import type { Engine } from './engines/engine.ts';
 import { ENGINE_ABORT_GRACE_MS } from './engines/host.ts';
-import type { Environment } from './env.ts';
+import type { Environment, FirebaseSettings } from './env.ts';
 import { connectFirebase } from './firebase.ts';
 import { createJobHandler } from './job/job-handler.ts';
 import { publishModelCard } from './model-card.ts';
@@ -19,45 +19,48 @@ export interface FirepodWorker {
 
 /** After an abort: the engine's grace, and time to write what became of the job. */
 const JOB_ABORT_GRACE_MS = ENGINE_ABORT_GRACE_MS + 5000;
+/** A large model from a network volume takes minutes. */
+const MODEL_LOAD_TIMEOUT_MS = 15 * 60_000;
 
 /**
- * Takes jobs when the engine has its model: a worker that cannot paint must not take one. The worker closes the engine
- * in the end, also when it cannot start.
- * @throws WorkerError when the model cannot be loaded
+ * Takes jobs when the engine has its model and Firebase may be used: a worker that cannot paint must not take one, and
+ * RunPod is told that it is unhealthy. One job at a time, because an engine fills its GPU alone. The worker closes the
+ * engine in the end, also when it was not fit: then `stopped` rejects with RunpodError `worker_unhealthy`.
  */
-export async function startFirepodWorker(
-  environment: Environment,
-  engine: Engine,
-  logger: Logger,
-): Promise<FirepodWorker> {
-  const { serviceAccount, bucket, mediaAccess, storageEmulatorHost, attemptsMax, leaseSeconds } = environment;
-  const firebase = connectFirebase(serviceAccount, bucket);
-  const close = async () => {
-    await Promise.all([engine.close(), firebase.close()]);
-  };
-  const access = firebase.checkAccess(logger);
-  try {
-    const [{ card }, [{ status }]] = await Promise.all([engine.describe(), Promise.allSettled([access])]);
-    if (status === 'fulfilled') void publishModelCard(firebase.firestore, card, logger);
-  } catch (error) {
-    await close();
-    throw error;
+export function startFirepodWorker(environment: Environment, engine: Engine, logger: Logger): FirepodWorker {
+  const { attemptsMax, leaseSeconds } = environment;
+  const firebase = environment.firebase && openFirebase(environment.firebase, logger);
+  if (firebase) {
+    Promise.all([engine.describe(), firebase.access]).then(
+      ([{ card }]) => publishModelCard(firebase.firestore, card, logger),
+      () => {}, // the fitness checks say what is wrong
+    );
   }
   const worker = startWorker({
     settings: environment.runpod,
     logger,
     abortGraceMs: JOB_ABORT_GRACE_MS,
-    fitnessChecks: [{ name: 'firebase_access', run: () => access }],
+    fitnessChecks: [
+      ...(firebase ? [{ name: 'firebase_access', run: () => firebase.access }] : []),
+      { name: 'model', run: async () => void (await engine.describe()), timeoutMs: MODEL_LOAD_TIMEOUT_MS },
+    ],
     handler: createJobHandler({
-      firestore: firebase.firestore,
-      mediaStore: createMediaStore({ bucket: firebase.bucket, mediaAccess, storageEmulatorHost }),
+      firebase,
       engine,
       policy: { ...DEFAULT_POLICY, attemptsMax, leaseSeconds },
       podId: environment.runpod.workerId,
     }),
   });
   return {
-    stopped: worker.stopped.finally(close),
+    stopped: worker.stopped.finally(() => Promise.all([engine.close(), firebase?.close()])),
     shutdown: (graceSeconds) => void worker.shutdown({ deadlineMs: graceSeconds * 1000 }),
   };
+}
+
+/** Connects to the project; `access` settles when it is known what the account may do there. */
+function openFirebase(settings: FirebaseSettings, logger: Logger) {
+  const { firestore, bucket, checkAccess, close } = connectFirebase(settings.serviceAccount, settings.bucket);
+  const { mediaAccess, storageEmulatorHost } = settings;
+  const mediaStore = createMediaStore({ bucket, mediaAccess, storageEmulatorHost });
+  return { firestore, mediaStore, access: checkAccess(logger), close };
 }

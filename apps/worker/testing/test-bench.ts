@@ -17,6 +17,7 @@ export interface DeliveryOptions {
   signal?: AbortSignal;
   engine?: EngineHost;
   mediaStore?: MediaStore;
+  withoutFirebase?: boolean;
 }
 
 export type TestBench = Awaited<ReturnType<typeof startTestBench>>;
@@ -49,9 +50,11 @@ export async function startTestBench() {
     deliver(input: unknown, options: DeliveryOptions = {}) {
       const { podId = 'pod-1', jobId = 'job-1', signal = new AbortController().signal } = options;
       const progress = vi.fn<JobContext['progress']>();
+      const { firestore } = firebase;
       const handler = createJobHandler({
-        firestore: firebase.firestore,
-        mediaStore: options.mediaStore ?? openMediaStore(),
+        firebase: options.withoutFirebase
+          ? null
+          : { firestore, mediaStore: options.mediaStore ?? openMediaStore() },
         engine: options.engine ?? engine,
         policy: POLICY,
         podId,

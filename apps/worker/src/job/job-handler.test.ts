@@ -120,4 +120,15 @@ describe("the worker's door", () => {
       await expect(done).rejects.toBe(reason);
     });
   });
+
+  it('refuses to store where the worker has no Firebase, and gives pictures back all the same', async () => {
+    const generation = newGeneration();
+    const refused = bench.deliver(inputFor(generation), { withoutFirebase: true }).done;
+    await expect(refused).rejects.toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringMatching(/^use_cloud_storage: this worker has no Firebase/),
+    });
+    const direct = await bench.deliver({ prompt: 'a fox' }, { withoutFirebase: true }).done;
+    expect(direct).toMatchObject({ status: 'completed' });
+  });
 });

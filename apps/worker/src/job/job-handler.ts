@@ -10,7 +10,7 @@ import {
 import { type Handler, JobError, withFields } from '@firepod/runpod/worker';
 import type { Firestore } from 'firebase-admin/firestore';
 import type { Engine } from '../engines/engine.ts';
-import { describeThrown, failureOf } from '../errors.ts';
+import { describeThrown, failureOf, WorkerError } from '../errors.ts';
 import type { MediaStore } from '../storage/media-store.ts';
 import type { StoredJobInput } from './attempt.ts';
 import { runDirectJob } from './direct-job.ts';
@@ -19,8 +19,8 @@ import { runStoredJob } from './stored-job.ts';
 
 /** What jobs are run with. */
 export interface JobHandlerOptions {
-  firestore: Firestore;
-  mediaStore: MediaStore;
+  /** Null: jobs with `use_cloud_storage` are refused. */
+  firebase: { firestore: Firestore; mediaStore: MediaStore } | null;
   engine: Engine;
   policy: TransitionPolicy;
   /** This worker's id. */
@@ -29,14 +29,16 @@ export interface JobHandlerOptions {
 
 /** A handler for `startWorker`; it throws JobErrors whose code is one of the contract's. */
 export function createJobHandler(options: JobHandlerOptions): Handler<unknown, JobOutput> {
-  const { firestore, policy } = options;
+  const { firebase, policy } = options;
   return async (job, context) => {
     const checked = parseJobInput(job.input);
     if (!checked.ok) {
       const error = describeProblems(checked.problems);
-      await refuseInput(firestore, job.input, error, policy).catch((cause) =>
-        context.logger.error({}, `The refusal could not be written: ${describeThrown(cause)}`),
-      );
+      if (firebase) {
+        await refuseInput(firebase.firestore, job.input, error, policy).catch((cause) =>
+          context.logger.error({}, `The refusal could not be written: ${describeThrown(cause)}`),
+        );
+      }
       throw new JobError(error, { code: 'invalid_argument' });
     }
     const run = {
@@ -48,7 +50,7 @@ export function createJobHandler(options: JobHandlerOptions): Handler<unknown, J
       logger: withFields(context.logger, { fileUid: checked.fileUid }),
     };
     try {
-      if (isStored(checked)) return await runStoredJob({ ...run, input: checked });
+      if (isStored(checked)) return await runStoredJob({ ...run, ...stores(firebase), input: checked });
       return await runDirectJob({ ...run, input: checked, attemptsMax: policy.attemptsMax });
     } catch (error) {
       context.signal.throwIfAborted();
@@ -58,6 +60,13 @@ export function createJobHandler(options: JobHandlerOptions): Handler<unknown, J
       throw new JobError(failure.message, { ...failure, cause: error });
     }
   };
+}
+
+/** @throws WorkerError `invalid_argument` for a worker that was started without Firebase */
+function stores<Stores>(firebase: Stores | null): Stores {
+  if (firebase) return firebase;
+  const message = 'use_cloud_storage: this worker has no Firebase (FIREPOD_FIREBASE=none); expected false.';
+  throw new WorkerError('invalid_argument', message);
 }
 
 /** parseJobInput refuses cloud storage without both ids. */
