@@ -7,6 +7,7 @@ import { eventually, gate, jobs, reply, setUp } from '../../testing/scripted-pla
 import { parseJobError } from '../client/index.ts';
 import { createManualClock } from '../local/index.ts';
 import type { Job } from './index.ts';
+import { platformResultLimitBytes } from './result.ts';
 
 const SECOND_MS = 1_000;
 
@@ -47,35 +48,37 @@ describe('late progress', () => {
 
 describe('a result beyond the limit', () => {
   const bytes = async ({ input }: Job<{ sizeBytes: number }>) => 'x'.repeat(input.sizeBytes);
-  // The body is {"output":"…"}.
-  const frameBytes = '{"output":""}'.length;
 
-  test('of /run is FAILED with output_too_large at its first byte too many, never COMPLETED without output', async () => {
+  test('of /run is FAILED with output_too_large, never COMPLETED without output (comfyui #129)', async () => {
     const { client, work } = await startLocalBench();
     work(bytes);
-    const fitting = await client.run({ sizeBytes: 10_000_000 - frameBytes });
-    const tooLarge = await client.run({ sizeBytes: 10_000_001 - frameBytes });
-    const ended = await eventually(async () => {
-      const envelope = await client.status(tooLarge.id);
-      expect(envelope.status).toBe('FAILED');
+    const { id } = await client.run({ sizeBytes: 10_000_000 });
+    const { status, error } = await eventually(async () => {
+      const envelope = await client.status(id);
+      expect(envelope).toHaveProperty('error');
       return envelope;
     });
-    expect(parseJobError(ended.error)).toMatchObject({ code: 'output_too_large' });
-    const { status, output } = await client.status(fitting.id);
-    expect({ status, length: String(output).length }).toEqual({
-      status: 'COMPLETED',
-      length: 10_000_000 - frameBytes,
+    expect({ status, code: parseJobError(error).code }).toEqual({
+      status: 'FAILED',
+      code: 'output_too_large',
     });
   });
 
-  test('of /runsync may be 20 MB, by the id of its job', async () => {
+  test('of /run is none for /runsync, which carries twice as much', async () => {
     const { client, work } = await startLocalBench();
     work(bytes);
-    const job = await client.runSync({ sizeBytes: 10_000_001 });
-    expect(job.id).toMatch(/^sync-/);
-    expect(job.status).toBe('COMPLETED');
-    const next = await client.runSync({ sizeBytes: 20_000_001 - frameBytes });
-    expect(parseJobError(next.error)).toMatchObject({ code: 'output_too_large' });
+    const job = await client.runSync({ sizeBytes: 10_000_000 });
+    expect(job).toMatchObject({ id: expect.stringMatching(/^sync-/), status: 'COMPLETED' });
+    expect([platformResultLimitBytes(job.id), platformResultLimitBytes('a-u1')]).toEqual([
+      20_000_000, 10_000_000,
+    ]);
+  });
+
+  test('is counted to the byte, in UTF-8', async () => {
+    const { client, work } = await startLocalBench();
+    work(async ({ input }: Job<string>) => input, { maxResultBytes: '{"output":"äää"}'.length + 3 });
+    expect(await client.runSync('äää')).toMatchObject({ status: 'COMPLETED' });
+    expect(await client.runSync('ääää')).toMatchObject({ status: 'FAILED' });
   });
 });
 
@@ -85,10 +88,10 @@ describe('an error that is no short string', () => {
     ['a list', async () => ({ error: ['cold'] }), '["cold"]'],
     [
       'beside an output beyond the limit',
-      async () => ({ error: 'cold', data: 'x'.repeat(11_000_000) }),
+      async () => ({ error: 'cold', data: 'x'.repeat(10_000_000) }),
       'cold',
     ],
-    ['a text beyond the limit', async () => ({ error: 'c'.repeat(11_000_000) }), 'c'.repeat(4_000)],
+    ['a text beyond the limit', async () => ({ error: 'c'.repeat(10_000_000) }), 'c'.repeat(4_000)],
     [
       'thrown and no JSON',
       async () => {
@@ -186,11 +189,17 @@ describe('a job taken at shutdown', () => {
 test('a poll held for 90 s is left without dropping the job that is assigned just then', async () => {
   const clock = createManualClock();
   const polled = gate();
-  const { posts, answerLeftPolls } = await setUp(replyingWhenLeft(polled.open), async () => 'ran', { clock });
+  const { worker, posts, answerLeftPolls } = await setUp(replyingWhenLeft(polled.open), async () => 'ran', {
+    clock,
+  });
   answerLeftPolls();
   await polled.passed;
-  await clock.advance(90_000);
+  clock.advance(90_000);
   await eventually(() => expect(posts()).toEqual([{ output: 'ran' }]));
+  const ended = worker.shutdown();
+  // The platform of this test holds on to the next poll, however it is left.
+  clock.advance(1_000);
+  await ended;
 });
 
 /** Assigns a job to the first poll in the moment in which its caller leaves it. */
