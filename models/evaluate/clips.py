@@ -78,8 +78,8 @@ def evaluate_clips(folder: Path, artist: Artist, work: Path, count: int | None, 
     again = clips[: min(OTHER_WORDINGS, len(clips))]
     originals = [animator.render(clip) for clip in clips]
     figures = {"drawn originals": _rates(classifier, clips, np.stack(originals))}
-    if (work / "vae-final.pt").exists():
-        trips = round_trips(work / "vae-final.pt", originals)
+    if (work / "vae-polished.pt").exists():
+        trips = round_trips(work / "vae-polished.pt", originals)
         figures["round trips through the autoencoder"] = _rates(classifier, clips, trips)
     plain = draw(model, [full_caption(clip) for clip in clips])
     figures["clips from captions"] = _rates(classifier, clips, plain)

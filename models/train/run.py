@@ -23,7 +23,8 @@ from train.vocabulary import PromptEncoder  # noqa: E402
 from train.wan.stages import run_wan  # noqa: E402
 
 DATA = f"{ICON_PACKAGE} (MIT), rendered on flat backgrounds"
-STAGES = ("icons", "vae", "denoiser", "export")
+STAGES = ("icons", "vae", "denoiser", "polish", "export")
+"""tiny-sdxl has no polish: its decoder is left as stage "vae" made it."""
 SLICE_ENDED_STATUS = 75
 """EX_TEMPFAIL of sysexits.h: the slice is over, run the same command again."""
 

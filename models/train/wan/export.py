@@ -1,4 +1,4 @@
-"""Stage 4: writes the model folder, ONNX graphs in the layout of diffusers' Wan 2.1 with weights stored as float16."""
+"""Stage 5: writes the model folder, ONNX graphs in the layout of diffusers' Wan 2.1 with weights stored as float16."""
 
 from __future__ import annotations
 
