@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { createServiceAccount, serviceAccountJson } from '../testing/firebase.ts';
@@ -32,6 +34,8 @@ describe('the environment', () => {
       attemptsMax: 3,
       leaseSeconds: 30,
       shutdownGraceSeconds: 5,
+      spoolFolder: join(tmpdir(), 'firepod-results'),
+      stuckAfterSeconds: 60,
       engine: { engine: 'onnx', model: '/models/tiny-sdxl', executionProvider: 'cpu', threads: null },
       runpod: { workerId: 'pod-1', logLevel: 'INFO' },
     });
@@ -48,6 +52,7 @@ describe('the environment', () => {
       FIREPOD_MAX_ATTEMPTS: '0',
       FIREPOD_LEASE_SECONDS: 'long',
       FIREPOD_SHUTDOWN_GRACE_SECONDS: '-1',
+      FIREPOD_STUCK_AFTER_SECONDS: '1.5',
       FIREPOD_ENGINE: 'sd-server',
       FIREPOD_EXECUTION_PROVIDER: 'tpu',
       FIREPOD_ENGINE_THREADS: '1.5',

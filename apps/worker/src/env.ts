@@ -1,5 +1,6 @@
 /** The worker's environment: read once, checked whole, and passed on as plain values. */
-import { resolve } from 'node:path';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { ATTEMPTS_MAX, LEASE_SECONDS } from '@firepod/contract';
 import { settingsFrom, type WorkerSettings } from '@firepod/runpod/worker';
 import { z } from 'zod';
@@ -27,6 +28,10 @@ export interface Environment {
   leaseSeconds: number;
   /** How long a running job may go on after SIGTERM. */
   shutdownGraceSeconds: number;
+  /** Where results wait until RunPod has them. */
+  spoolFolder: string;
+  /** How long the program's event loop may be blocked before the process is replaced; 0: for ever. */
+  stuckAfterSeconds: number;
   engine: EngineSettings;
   runpod: WorkerSettings;
 }
@@ -63,6 +68,8 @@ export const environmentSchema = z.object({
   FIREPOD_MAX_ATTEMPTS: wholeNumber(1, 10).default(ATTEMPTS_MAX),
   FIREPOD_LEASE_SECONDS: wholeNumber(5, 600).default(LEASE_SECONDS),
   FIREPOD_SHUTDOWN_GRACE_SECONDS: wholeNumber(0, 3600).default(5),
+  FIREPOD_SPOOL_FOLDER: z.string().default(join(tmpdir(), 'firepod-results')),
+  FIREPOD_STUCK_AFTER_SECONDS: wholeNumber(0, 3600).default(60),
   FIREPOD_ENGINE: z.enum(['onnx'], 'should be onnx, the one engine that there is').default('onnx'),
   FIREPOD_MODEL: z.string('should be the folder of a model in the diffusers ONNX layout').min(1),
   FIREPOD_EXECUTION_PROVIDER: z.enum(['cpu', 'cuda'], 'should be cpu or cuda').default('cpu'),
@@ -109,6 +116,8 @@ export function readEnvironment(env: Record<string, string | undefined>): Enviro
     attemptsMax: values.FIREPOD_MAX_ATTEMPTS,
     leaseSeconds: values.FIREPOD_LEASE_SECONDS,
     shutdownGraceSeconds: values.FIREPOD_SHUTDOWN_GRACE_SECONDS,
+    spoolFolder: resolve(values.FIREPOD_SPOOL_FOLDER),
+    stuckAfterSeconds: values.FIREPOD_STUCK_AFTER_SECONDS,
     engine: {
       engine: values.FIREPOD_ENGINE,
       model: resolve(values.FIREPOD_MODEL),

@@ -138,16 +138,22 @@ describe('the worker as a program', { timeout: 60_000 }, () => {
     expect(await worker.exitCode).toBe(1);
     expect(worker.output()).toContain('There is no bucket other-app.firebasestorage.app');
     expect(worker.output()).not.toContain('The worker takes jobs');
-    const health = await fetch(`${runpod.baseUrl}/local/health`, {
-      headers: { authorization: `Bearer ${API_KEY}` },
-    });
-    expect(await health.json()).toMatchObject({ workers: { unhealthy: 1 } });
+    expect(await countUnhealthyWorkers()).toBe(1);
   });
 
-  it('does not take a job when its model cannot be loaded', async () => {
+  it('tells RunPod that it is unhealthy, and takes no job, when its model cannot be loaded', async () => {
+    const before = await countUnhealthyWorkers();
     const worker = startWorkerProgram({ FIREPOD_MODEL: '/nowhere/at-all' });
     expect(await worker.exitCode).toBe(1);
     expect(worker.output()).toContain('/nowhere/at-all is not a diffusers model folder');
     expect(worker.output()).not.toContain('The worker takes jobs');
+    expect(await countUnhealthyWorkers()).toBe(before + 1);
   });
+
+  async function countUnhealthyWorkers(): Promise<number> {
+    const health = await fetch(`${runpod.baseUrl}/local/health`, {
+      headers: { authorization: `Bearer ${API_KEY}` },
+    });
+    return ((await health.json()) as { workers: { unhealthy: number } }).workers.unhealthy;
+  }
 });

@@ -15,7 +15,7 @@ async function main(): Promise<void> {
   let isTold = false;
   const stop = (signal: NodeJS.Signals) => {
     logger.info({ signal }, isTold ? 'Told to end a second time; ending at once.' : 'Told to end.');
-    if (isTold || !worker) process.exit(isTold ? 1 : 0); // nothing is running while the model loads
+    if (isTold || !worker) process.exit(isTold ? 1 : 0); // nothing is running yet
     isTold = true;
     worker.shutdown(environment.shutdownGraceSeconds);
   };

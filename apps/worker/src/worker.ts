@@ -6,6 +6,7 @@ import { ENGINE_ABORT_GRACE_MS } from './engines/host.ts';
 import type { Environment, FirebaseSettings } from './env.ts';
 import { connectFirebase } from './firebase.ts';
 import { createJobHandler } from './job/job-handler.ts';
+import { refuseLargeResult } from './job/large-result.ts';
 import { publishModelCard } from './model-card.ts';
 import { createMediaStore } from './storage/media-store.ts';
 
@@ -40,10 +41,13 @@ export function startFirepodWorker(environment: Environment, engine: Engine, log
     settings: environment.runpod,
     logger,
     abortGraceMs: JOB_ABORT_GRACE_MS,
+    spoolFolder: environment.spoolFolder,
+    stuckAfterMs: environment.stuckAfterSeconds === 0 ? undefined : environment.stuckAfterSeconds * 1000,
     fitnessChecks: [
       ...(firebase ? [{ name: 'firebase_access', run: () => firebase.access }] : []),
       { name: 'model', run: async () => void (await engine.describe()), timeoutMs: MODEL_LOAD_TIMEOUT_MS },
     ],
+    offloadResult: refuseLargeResult,
     handler: createJobHandler({
       firebase,
       engine,
