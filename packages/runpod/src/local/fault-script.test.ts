@@ -1,5 +1,6 @@
 /** Which calls a script chooses, and what each fault does to a call on a real socket. */
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { silentLogger } from '../logger.ts';
 import { startWorker } from '../worker/index.ts';
 import { settingsFrom } from '../worker/settings.ts';
 import { createFaultInjector, type Fault, type FaultRule, type FaultyCall } from './fault-script.ts';
@@ -12,11 +13,16 @@ afterEach(async () => {
 
 async function setUp(rules: FaultRule[], options: Partial<LocalRunpodOptions> = {}) {
   const clock = createManualClock();
+  const befallen: unknown[] = [];
+  const info = ({ fault }: Record<string, unknown>) => {
+    if (fault !== undefined) befallen.push(fault);
+  };
   const local = await startLocalRunpod({
     endpointId: 'ep',
     apiKey: 'k',
     clock,
     faults: { rules },
+    logger: { ...silentLogger, info },
     ...options,
   });
   closers.push(() => local.close());
@@ -35,7 +41,9 @@ async function setUp(rules: FaultRule[], options: Partial<LocalRunpodOptions> = 
   }
   const submit = async (): Promise<string> => (await call('/run', { input: 1 })).body.id;
   const queued = async (): Promise<number> => (await call('/health')).body.jobs.inQueue;
-  return { local, clock, call, submit, queued };
+  /** Waits until a fault has begun. */
+  const fault = () => eventually(() => expect(befallen).not.toHaveLength(0));
+  return { local, clock, call, submit, queued, fault };
 }
 
 /** `check` until it passes; generous, because the machine may be busy. */
@@ -101,8 +109,11 @@ describe('a script', () => {
 
 describe('on a socket', () => {
   test('a dropped call is neither done nor answered, and the next one is', async () => {
-    const { submit, call, queued, local } = await setUp([{ call: 'run', nth: 1, fault: { kind: 'drop' } }]);
+    const { submit, call, queued, local, fault } = await setUp([
+      { call: 'run', nth: 1, fault: { kind: 'drop' } },
+    ]);
     const dropped = call('/run', { input: 1 }).catch(() => 'cut by the end');
+    await fault();
     await submit();
     expect(await queued()).toBe(1);
     await local.close();
@@ -120,13 +131,13 @@ describe('on a socket', () => {
   });
 
   test('a delayed request is done later, a delayed reply is answered later', async () => {
-    const { call, queued, clock } = await setUp([
+    const { call, queued, clock, fault } = await setUp([
       { call: 'run', nth: 1, fault: { kind: 'delay', delayMs: 3_000 } },
       { call: 'run', nth: 2, fault: { kind: 'delay', delayMs: 3_000, of: 'reply' } },
     ]);
     let answered = 0;
     const first = call('/run', { input: 1 }).then(() => (answered += 1));
-    await settle();
+    await fault();
     expect(await queued()).toBe(0);
     await advanceUntil(clock, first);
     expect(await queued()).toBe(1);
@@ -143,25 +154,25 @@ describe('on a socket', () => {
   });
 
   test('a reordered post of progress arrives after the next one', async () => {
-    const { submit, call } = await setUp([{ call: 'progress', nth: 1, fault: { kind: 'reorder' } }]);
+    const { submit, call, fault } = await setUp([{ call: 'progress', nth: 1, fault: { kind: 'reorder' } }]);
     const id = await submit();
     await call('/job-take/w1');
     const report = (step: number) => call(`/job-done/w1/${id}`, { status: 'IN_PROGRESS', output: step });
     const first = report(1);
-    await settle();
+    await fault();
     await report(2);
     await first;
     expect((await call(`/status/${id}`)).body.output).toBe(1);
   });
 
   test('progress that arrives after the result changes nothing', async () => {
-    const { submit, call, clock } = await setUp([
+    const { submit, call, clock, fault } = await setUp([
       { call: 'progress', fault: { kind: 'delay', delayMs: 2_000 } },
     ]);
     const id = await submit();
     await call('/job-take/w1');
     const late = call(`/job-done/w1/${id}`, { status: 'IN_PROGRESS', output: 'late' });
-    await settle();
+    await fault();
     await call(`/job-done/w1/${id}`, { output: 'result' });
     await advanceUntil(clock, late);
     expect((await late).body).toEqual({ ignored: true });
@@ -251,14 +262,25 @@ describe('a webhook', () => {
     closers.push(() => receiver.close());
     const address = receiver.address();
     const port = typeof address === 'object' ? address?.port : 0;
-    const { call, clock } = await setUp([{ call: 'webhook', nth: 1, fault }]);
+    // Calls are made in real time while the clock runs ahead: only a dropped one may run out of its own.
+    const timeoutMs = 10_000_000;
+    const stand = await setUp([{ call: 'webhook', nth: 1, fault }], {
+      timings: { webhookTimeoutMs: timeoutMs },
+    });
+    const { call, clock } = stand;
     const { id } = (await call('/run', { input: 1, webhook: `http://127.0.0.1:${port}/hook` })).body;
     await call(`/cancel/${id}`, {});
-    for (let passedMs = 0; passedMs < 60_000; passedMs += 5_000) {
+    await stand.fault();
+    if (fault.kind === 'drop') clock.advance(timeoutMs);
+    await eventually(() => {
+      clock.advance(1_000);
+      expect(calls).toBe(arrivals);
+    });
+    for (let step = 0; step < 3; step += 1) {
       await settle();
-      clock.advance(5_000);
+      clock.advance(20_000);
     }
-    await eventually(() => expect(calls).toBe(arrivals));
+    expect(calls).toBe(arrivals);
   });
 });
 

@@ -7,6 +7,7 @@ import type { Fault, FaultInjector } from './fault-script.ts';
 
 /** First call and RunPod's "up to 2 retries". */
 const MAX_CALLS = 3;
+const FAULT_MESSAGE = 'A fault befalls a call of a webhook, as its script says.';
 
 /** Sends webhooks in the background. */
 export interface WebhookSender {
@@ -35,6 +36,7 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
   async function deliver(url: string, envelope: JobEnvelope): Promise<void> {
     for (let call = 1; call <= MAX_CALLS && !closing.signal.aborted; call += 1) {
       const fault = faults.choose({ call: 'webhook', jobId: envelope.id });
+      if (fault) logger.info({ requestId: envelope.id, fault: fault.kind }, FAULT_MESSAGE);
       const failure = await underFault(fault, () => callOnce(url, envelope));
       faults.passed('webhook');
       if (failure === undefined) return;
