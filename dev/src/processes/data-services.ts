@@ -3,7 +3,13 @@ import { createPublicKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type CorsRule, startAuth, startFirestore, startStorage } from '@firepod/local-firebase';
+import {
+  type CorsRule,
+  type IndexesFile,
+  startAuth,
+  startFirestore,
+  startStorage,
+} from '@firepod/local-firebase';
 import { createConsoleLogger } from '../console-logger.ts';
 import { runService } from './run-service.ts';
 
@@ -22,6 +28,11 @@ const rulesFile = (name: string) => ({
   file: fileURLToPath(new URL(`../../../firebase/${name}`, import.meta.url)),
 });
 
+/** The deployed indexes: a query that would need another one is refused here too, with the entry to add. */
+const indexes: IndexesFile = JSON.parse(
+  readFileSync(new URL('../../../firebase/firestore.indexes.json', import.meta.url), 'utf8'),
+);
+
 /** As a deployed bucket is set up: pages of any origin may read what is public or what they have a token for. */
 const bucketCors: CorsRule[] = JSON.parse(
   readFileSync(new URL('../../../firebase/cors.json', import.meta.url), 'utf8'),
@@ -36,6 +47,7 @@ await runService(
       port: ports.firestore,
       databaseFile: join(dataFolder, 'firestore.db'),
       rules: rulesFile('firestore.rules'),
+      indexes,
       logger,
     });
     const [auth, storage] = await Promise.all([

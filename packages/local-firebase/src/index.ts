@@ -1,6 +1,7 @@
 /** Firebase's services on this machine, each startable alone; they speak the wire protocols of the vendor's SDKs. */
 export { type AuthOptions, startAuth } from './auth/server.ts';
 export { LocalFirebaseError, type LocalFirebaseErrorCode } from './errors.ts';
+export type { IndexesFile } from './firestore/indexes/indexes-file.ts';
 export { type FirestoreOptions, type FirestoreServer, startFirestore } from './firestore/server.ts';
 export {
   type FunctionsHostOptions,

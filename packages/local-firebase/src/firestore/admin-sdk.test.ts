@@ -169,7 +169,7 @@ describe('transactions', () => {
     await reference.set({ n: 0 });
     let attempts = 0;
     await Promise.all(
-      Array.from({ length: 10 }, () =>
+      Array.from({ length: 20 }, () =>
         database.runTransaction(async (transaction) => {
           attempts++;
           const { n } = (await transaction.get(reference)).data() as { n: number };
@@ -177,8 +177,8 @@ describe('transactions', () => {
         }),
       ),
     );
-    expect((await reference.get()).get('n')).toBe(10);
-    expect(attempts).toBe(10);
+    expect((await reference.get()).get('n')).toBe(20);
+    expect(attempts).toBe(20);
   });
 
   test('two that wait for each other end, and both get through', async () => {
@@ -195,31 +195,28 @@ describe('transactions', () => {
     expect([(await left.get()).get('n'), (await right.get()).get('n')]).toEqual([2, 2]);
   });
 
-  test('a document that comes into a query while a transaction runs makes it run again', async () => {
-    const list = database.collection('transactions/quota/jobs');
-    let attempts = 0;
-    await database.runTransaction(async (transaction) => {
-      const open = await transaction.get(list.where('open', '==', true));
-      attempts++;
-      if (attempts === 1) await list.doc('from-outside').set({ open: true });
-      transaction.set(list.doc('count'), { seen: open.size });
-    });
-    expect(attempts).toBe(2);
-    expect((await list.doc('count').get()).get('seen')).toBe(1);
-  });
-
-  test('aggregations count as reads of a transaction', async () => {
-    const list = database.collection('transactions/aggregated/jobs');
-    let attempts = 0;
-    await database.runTransaction(async (transaction) => {
-      const { count } = (await transaction.get(list.where('open', '==', true).count())).data();
-      attempts++;
-      if (attempts === 1) await list.add({ open: true });
-      transaction.set(database.doc('transactions/aggregated'), { count });
-    });
-    expect(attempts).toBe(2);
-    expect((await database.doc('transactions/aggregated').get()).get('count')).toBe(1);
-  });
+  test.each(['query', 'aggregation'])(
+    'what a %s has read stays so until the transaction is over: whoever writes into it waits',
+    async (kind) => {
+      const list = database.collection(`transactions/locked-${kind}/jobs`);
+      const open = list.where('open', '==', true);
+      let attempts = 0;
+      let outside: Promise<unknown> | undefined;
+      await database.runTransaction(async (transaction) => {
+        attempts++;
+        const seen =
+          kind === 'query'
+            ? (await transaction.get(open)).size
+            : (await transaction.get(open.count())).data().count;
+        outside ??= list.doc('from-outside').set({ open: true });
+        transaction.set(list.doc('count'), { seen });
+      });
+      await outside;
+      expect(attempts).toBe(1);
+      expect((await list.doc('count').get()).get('seen')).toBe(0);
+      expect((await open.get()).size).toBe(1);
+    },
+  );
 
   test('a failing function rolls back, and read-only transactions read', async () => {
     const reference = database.doc('transactions/rolled-back');

@@ -15,10 +15,10 @@ export type EmulatorRequest = { method: string | undefined; path: string; body: 
  *
  * @throws StatusError INVALID_ARGUMENT for another project and for rules that do not compile.
  */
-export function answerEmulator(
+export async function answerEmulator(
   service: Service,
   { method, path, body }: EmulatorRequest,
-): object | undefined {
+): Promise<object | undefined> {
   const database = method === 'DELETE' ? DOCUMENTS_PATH.exec(path)?.[1] : undefined;
   if (database !== undefined) return clearDatabase(service, decodeURIComponent(database));
   const project = method === 'PUT' ? RULES_PATH.exec(path)?.[1] : undefined;
@@ -26,10 +26,10 @@ export function answerEmulator(
   return undefined;
 }
 
-function clearDatabase({ engine, guard }: Service, database: string): object {
+async function clearDatabase({ engine, guard }: Service, database: string): Promise<object> {
   guard.checkDatabase(database);
   const documents = [...engine.store.scan({ kind: 'descendants', parent: `${database}/documents` })];
-  engine.commit(documents.map(({ name }) => ({ delete: name })));
+  await engine.commit(documents.map(({ name }) => ({ delete: name })));
   return {};
 }
 

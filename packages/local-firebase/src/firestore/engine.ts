@@ -1,15 +1,16 @@
 /** Reads, commits and transactions over the store, and the feed of commits that listeners follow. */
+import { checkCommitSize } from './commit-limits.ts';
 import type { CommitCheck, WriteStep } from './guard.ts';
+import type { IndexesFile } from './indexes/indexes-file.ts';
+import { createIndexDemand } from './indexes/requirements.ts';
 import type { CommitResponse, StructuredQuery, TransactionOptions, Write, WriteResult } from './messages.ts';
-import { parentOf } from './path.ts';
 import { type CompiledQuery, compileQuery } from './query.ts';
-import { runQuery } from './run-query.ts';
-import type { Scope } from './scope.ts';
-import { StatusError } from './status.ts';
+import { countResults, runQuery } from './run-query.ts';
+import { invalidArgument, StatusError } from './status.ts';
 import type { Store } from './store.ts';
 import type { StoredDocument } from './stored-document.ts';
 import { type Clock, createCommitClock, timestampFromMicros } from './timestamp.ts';
-import { contention, createTransactions, type Transaction } from './transactions.ts';
+import { createTransactions, type Transaction, type TransactionLimits } from './transactions.ts';
 import { applyWrite, documentOf, failedPrecondition } from './write.ts';
 
 /** One document's change in a commit. */
@@ -21,120 +22,164 @@ export type Change = {
 
 type CommitListener = (changes: readonly Change[], commitMicros: number) => void;
 
+export type EngineOptions = {
+  /** The contents of firestore.indexes.json; without it every query is served. */
+  indexes?: IndexesFile | undefined;
+  transactions?: TransactionLimits | undefined;
+};
+
 export type Engine = {
   readonly store: Store;
-  /** The time that a read made now may claim: never before a commit it shows. */
-  readMicros(): number;
+  /** The time that a read made now may claim: never before a commit it shows, and the snapshot's in a read-only transaction. */
+  readMicros(transactionId?: Buffer): number;
   begin(options: TransactionOptions | undefined): Buffer;
   rollback(transactionId: Buffer): void;
   /** Resolves when a transaction may read the documents without getting into the way of another; at once without one. */
   takeTurn(transactionId: Buffer | undefined, documentNames: readonly string[]): Promise<void>;
-  /** A document, remembered by the transaction if there is one. */
+  /** A document; a transaction that may write locks it. */
   read(name: string, transactionId?: Buffer): StoredDocument | undefined;
-  /** A query's results, not projected, remembered by the transaction if there is one. */
-  query(query: CompiledQuery, transactionId?: Buffer): StoredDocument[];
   /**
-   * Applies all writes or none. They are on disk, and listeners have been told, when this returns.
+   * A query of one request, checked.
+   *
+   * @throws StatusError INVALID_ARGUMENT, UNIMPLEMENTED, or FAILED_PRECONDITION for want of an index.
+   */
+  compile(parent: string, query: StructuredQuery | undefined): CompiledQuery;
+  /** A query's results, not projected; a transaction that may write locks them and what else would be found. */
+  query(query: CompiledQuery, transactionId?: Buffer): StoredDocument[];
+  /** How many results a query has; locks like `query`. */
+  count(query: CompiledQuery, transactionId?: Buffer): number;
+  /**
+   * Applies all writes or none, once no transaction has a lock on what they change. They are on disk, and listeners have
+   * been told, when it resolves; where nothing is locked all of that happens before it returns.
    *
    * @param check Asked once it is known what the writes would do, and before any precondition: a caller that may not
    * write learns nothing about what is stored.
-   * @throws StatusError ABORTED when something that the transaction read has changed.
+   * @throws StatusError ABORTED when others' locks stand in the way for too long.
    */
-  commit(writes: readonly Write[], transactionId?: Buffer, check?: CommitCheck): CommitResponse;
+  commit(writes: readonly Write[], transactionId?: Buffer, check?: CommitCheck): Promise<CommitResponse>;
   /** Calls the listener after each commit that changed something. Returns the way to stop. */
   subscribe(listener: CommitListener): () => void;
 };
 
-export function createEngine(store: Store, clock: Clock): Engine {
+type Staged = { changes: Change[]; writeResults: WriteResult[]; micros: number; version: number };
+
+export function createEngine(store: Store, clock: Clock, options: EngineOptions = {}): Engine {
   const commitClock = createCommitClock(clock, store.commitMicros());
-  const transactions = createTransactions(clock);
+  const transactions = createTransactions(clock, options.transactions);
+  const demandIndexes = createIndexDemand(options.indexes);
   const listeners = new Set<CommitListener>();
 
   function transactionOf(id: Buffer | undefined): Transaction | undefined {
-    return id === undefined || id.length === 0 ? undefined : transactions.get(id);
+    return isGiven(id) ? transactions.get(id) : undefined;
   }
 
-  /** A read-only transaction shows one moment: what changed after it began is no longer there to read. */
-  function checkSnapshot(transaction: Transaction | undefined, scope: Scope, name?: string): void {
-    if (!transaction?.isReadOnly) return;
-    const changed = store.changedSince(scope, transaction.beganAtVersion) ?? [];
-    if (name === undefined ? changed.length > 0 : changed.includes(name)) throw contention();
+  /** What the writes would do now. */
+  function stage(writes: readonly Write[], check: CommitCheck | undefined): Staged {
+    const stamp = { micros: commitClock.next(), version: store.version() + 1 };
+    const staged = new Map<string, Change>();
+    const steps: WriteStep[] = [];
+    let refusal: StatusError | undefined;
+    const writeResults = writes.map((write) => {
+      const name = documentOf(write);
+      const earlier = staged.get(name);
+      const before = earlier === undefined ? store.read(name) : earlier.after;
+      refusal ??= failedPrecondition(write, name, before, earlier !== undefined);
+      const { after, result } = applyWrite(write, name, before, stamp);
+      steps.push({ operation: operationOf(write), name, before, after });
+      staged.set(name, { name, before: earlier === undefined ? before : earlier.before, after });
+      return result;
+    });
+    check?.(steps, stamp.micros);
+    if (refusal !== undefined) throw refusal;
+    const changes = [...staged.values()].filter(({ before, after }) => before !== after);
+    return { changes, writeResults, ...stamp };
   }
 
-  function checkUnchanged({ isReadOnly, readVersions, queries }: Transaction): void {
-    if (isReadOnly) return;
-    for (const [name, version] of readVersions) {
-      if ((store.read(name)?.version ?? 0) !== version) throw contention();
+  function apply({ changes, micros, version }: Staged): void {
+    if (changes.length === 0) return;
+    store.commit(new Map(changes.map(({ name, after }) => [name, after])), version, micros);
+    transactions.recordReplaced(changes);
+    for (const listener of listeners) listener(changes, micros);
+  }
+
+  function lockQuery(query: CompiledQuery, transaction: Transaction | undefined): void {
+    if (transaction !== undefined && transaction.snapshot === undefined) transaction.queries.push(query);
+  }
+
+  /** The documents that a query looks through as they were when the transaction began, if some have changed since. */
+  function snapshotOf(query: CompiledQuery, transaction: Transaction | undefined) {
+    const changed = transaction?.snapshot?.changed;
+    if (changed === undefined || changed.size === 0) return undefined;
+    const documents = new Map<string, StoredDocument>();
+    for (const document of store.scan(query.scope)) documents.set(document.name, document);
+    for (const [name, document] of changed) {
+      if (document === undefined) documents.delete(name);
+      else documents.set(name, document);
     }
-    for (const { fingerprint, current } of queries) if (current() !== fingerprint) throw contention();
+    return query.run(documents.values());
   }
 
   return {
     store,
-    readMicros: commitClock.current,
-    begin(options) {
-      if (options?.readOnly?.readTime !== undefined) throw pastReadsUnsupported();
+    readMicros: (transactionId) => transactionOf(transactionId)?.snapshot?.micros ?? commitClock.current(),
+    begin({ readOnly, readWrite } = {}) {
+      if (readOnly?.readTime !== undefined) throw pastReadsUnsupported();
       return transactions.begin({
-        isReadOnly: options?.readOnly !== undefined,
-        beganAtVersion: store.version(),
+        snapshotMicros: readOnly === undefined ? undefined : commitClock.current(),
+        retryOf: readWrite?.retryTransaction,
       });
     },
-    rollback: transactions.drop,
+    rollback: transactions.end,
     async takeTurn(transactionId, documentNames) {
-      if (transactionOf(transactionId) !== undefined)
-        await transactions.takeTurn(transactionId!, documentNames);
+      if (isGiven(transactionId)) await transactions.awaitTurn(transactionId, documentNames);
     },
     read(name, transactionId) {
       const transaction = transactionOf(transactionId);
-      const document = store.read(name);
-      checkSnapshot(transaction, { kind: 'collection', path: parentOf(name) }, name);
-      // The first read counts: a later one that differs is a change in between, and the commit must see it.
-      if (transaction !== undefined && !transaction.readVersions.has(name)) {
-        transaction.readVersions.set(name, document?.version ?? 0);
+      const changed = transaction?.snapshot?.changed;
+      if (changed?.has(name)) return changed.get(name);
+      if (transaction !== undefined && changed === undefined) transaction.names.add(name);
+      return store.read(name);
+    },
+    compile(parent, query) {
+      if (query === undefined) {
+        throw new StatusError('UNIMPLEMENTED', 'Only structured queries are supported by this server.');
       }
-      return document;
+      const compiled = compileQuery(parent, query);
+      demandIndexes(compiled);
+      return compiled;
     },
     query(query, transactionId) {
       const transaction = transactionOf(transactionId);
-      const results = runQuery(store, query);
-      checkSnapshot(transaction, query.scope);
-      transaction?.queries.push({
-        fingerprint: fingerprintOf(results),
-        current: () => fingerprintOf(runQuery(store, query)),
-      });
-      return results;
+      lockQuery(query, transaction);
+      return snapshotOf(query, transaction) ?? runQuery(store, query);
     },
-    commit(writes, transactionId, check) {
-      if (transactionId !== undefined && transactionId.length > 0) {
-        const transaction = transactions.take(transactionId);
-        if (transaction.isReadOnly && writes.length > 0) {
-          throw new StatusError('INVALID_ARGUMENT', 'Cannot modify entities in a read-only transaction.');
+    count(query, transactionId) {
+      const transaction = transactionOf(transactionId);
+      lockQuery(query, transaction);
+      return snapshotOf(query, transaction)?.length ?? countResults(store, query);
+    },
+    async commit(writes, transactionId, check) {
+      const transaction = transactionOf(transactionId);
+      try {
+        if (transaction?.snapshot !== undefined && writes.length > 0) {
+          throw invalidArgument('Cannot modify entities in a read-only transaction.');
         }
-        checkUnchanged(transaction);
+        checkCommitSize(writes);
+        for (;;) {
+          const staged = stage(writes, check);
+          const locks = transactions.awaitLocks(
+            isGiven(transactionId) ? transactionId : undefined,
+            staged.changes,
+          );
+          if (locks === undefined) {
+            apply(staged);
+            return { writeResults: staged.writeResults, commitTime: timestampFromMicros(staged.micros) };
+          }
+          await locks;
+        }
+      } finally {
+        if (isGiven(transactionId)) transactions.end(transactionId);
       }
-      const stamp = { micros: commitClock.next(), version: store.version() + 1 };
-      const commitTime = timestampFromMicros(stamp.micros);
-      const staged = new Map<string, Change>();
-      const steps: WriteStep[] = [];
-      let refusal: StatusError | undefined;
-      const writeResults: WriteResult[] = writes.map((write) => {
-        const name = documentOf(write);
-        const earlier = staged.get(name);
-        const before = earlier === undefined ? store.read(name) : earlier.after;
-        refusal ??= failedPrecondition(write, name, before, earlier !== undefined);
-        const { after, result } = applyWrite(write, name, before, stamp);
-        steps.push({ operation: operationOf(write), name, before, after });
-        staged.set(name, { name, before: earlier === undefined ? before : earlier.before, after });
-        return result;
-      });
-      check?.(steps, stamp.micros);
-      if (refusal !== undefined) throw refusal;
-      const changes = [...staged.values()].filter(({ before, after }) => before !== after);
-      if (changes.length > 0) {
-        store.commit(new Map(changes.map(({ name, after }) => [name, after])), stamp.version, stamp.micros);
-        for (const listener of listeners) listener(changes, stamp.micros);
-      }
-      return { writeResults, commitTime };
     },
     subscribe(listener) {
       listeners.add(listener);
@@ -143,17 +188,14 @@ export function createEngine(store: Store, clock: Clock): Engine {
   };
 }
 
+/** An empty id is none: proto3 cannot tell the two apart. */
+function isGiven(id: Buffer | undefined): id is Buffer {
+  return id !== undefined && id.length > 0;
+}
+
 function operationOf({ delete: deleted, verify }: Write): WriteStep['operation'] {
   if (verify !== undefined) return 'verify';
   return deleted === undefined ? 'write' : 'delete';
-}
-
-/** A query of one request, checked. */
-export function compiledQueryOf(parent: string, query: StructuredQuery | undefined): CompiledQuery {
-  if (query === undefined) {
-    throw new StatusError('UNIMPLEMENTED', 'Only structured queries are supported by this server.');
-  }
-  return compileQuery(parent, query);
 }
 
 export function pastReadsUnsupported(): StatusError {
@@ -161,8 +203,4 @@ export function pastReadsUnsupported(): StatusError {
     'UNIMPLEMENTED',
     'Reads at a past time (read_time) are not supported by this server.',
   );
-}
-
-function fingerprintOf(documents: readonly StoredDocument[]): string {
-  return documents.map(({ name, version }) => `${name}@${version}`).join('\n');
 }

@@ -57,9 +57,12 @@ function implementation(service: Service): grpc.UntypedServiceImplementation {
     Write: streamHandler(service, createWriteSession),
   };
   for (const [name, method] of Object.entries(unaryMethods)) {
-    handlers[name] = (call: grpc.ServerUnaryCall<object, object>, respond: grpc.sendUnaryData<object>) => {
+    handlers[name] = async (
+      call: grpc.ServerUnaryCall<object, object>,
+      respond: grpc.sendUnaryData<object>,
+    ) => {
       try {
-        respond(null, method(service, callerOfCall(service, call), call.request));
+        respond(null, await method(service, callerOfCall(service, call), call.request));
       } catch (error) {
         respond(grpcErrorOf(service, error));
       }
@@ -98,14 +101,15 @@ function streamHandler(service: Service, createSession: CreateSession) {
       session?.close();
       session = undefined;
     };
-    call.on('data', (request: object) => {
+    call.on('data', async (request: object) => {
       if (isOver) return;
       try {
         session ??= createSession(service, callerOfCall(service, call), (response) => {
           if (!isOver) call.write(response);
         });
-        session.handle(request);
+        await session.handle(request);
       } catch (error) {
+        if (isOver) return;
         close();
         call.emit('error', grpcErrorOf(service, error));
       }

@@ -39,7 +39,7 @@ export function createHttpTransport(service: Service): HttpTransport {
       return;
     }
     const json =
-      answerEmulator(service, { method: request.method, path: url.pathname, body }) ??
+      (await answerEmulator(service, { method: request.method, path: url.pathname, body })) ??
       (await answerRest(service, {
         method: request.method ?? 'GET',
         path: url.pathname,

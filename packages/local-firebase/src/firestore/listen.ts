@@ -9,7 +9,7 @@ import { type ActiveTarget, createTarget, type TargetDelta } from './target.ts';
 import { timestampFromMicros } from './timestamp.ts';
 
 /** What a transport does with a stream: hand in requests in order, and close it when the client is gone. */
-export type StreamSession<Request> = { handle(request: Request): void; close(): void };
+export type StreamSession<Request> = { handle(request: Request): void | Promise<void>; close(): void };
 
 /** @param send Called with each response, in order; must not throw. */
 export function createListenSession(

@@ -1,6 +1,6 @@
 /** The REST-shaped methods: one document by name, creation with a new id, and paged lists of documents and collections. */
 import { randomInt } from 'node:crypto';
-import { compiledQueryOf, pastReadsUnsupported } from './engine.ts';
+import { pastReadsUnsupported } from './engine.ts';
 import type { Caller } from './identity.ts';
 import type { Document, DocumentMask, Order, Timestamp } from './messages.ts';
 import { checkCollectionId, parseDocumentName, parseParent } from './path.ts';
@@ -31,11 +31,11 @@ type CreateDocumentRequest = {
   mask?: DocumentMask;
 };
 
-export function createDocument(
+export async function createDocument(
   { engine, guard }: Service,
   caller: Caller,
   request: CreateDocumentRequest,
-): object {
+): Promise<object> {
   parseParent(request.parent);
   checkCollectionId(request.collectionId ?? '');
   const id = request.documentId || randomId();
@@ -44,7 +44,7 @@ export function createDocument(
     update: { name, fields: request.document?.fields ?? {} },
     currentDocument: { exists: false },
   };
-  engine.commit([write], undefined, guard.commitCheck(caller));
+  await engine.commit([write], undefined, guard.commitCheck(caller));
   return masked(engine.read(name)!, request.mask);
 }
 
@@ -70,7 +70,7 @@ export function listDocuments(
   const orderBy = parseOrderBy(request.orderBy ?? '');
   if (showMissing && orderBy.length > 0)
     throw invalidArgument('show_missing and order_by exclude each other.');
-  const query = compiledQueryOf(parent, { from: [{ collectionId }], orderBy });
+  const query = engine.compile(parent, { from: [{ collectionId }], orderBy });
   guard.checkList(caller, query);
   if (showMissing) {
     guard.checkAdmin(caller, parent);

@@ -1,6 +1,7 @@
 /** The methods with one request: unary ones give one response, the others a list. gRPC and REST share them. */
 import { aggregate, checkAggregations } from './aggregation.ts';
-import { compiledQueryOf, pastReadsUnsupported } from './engine.ts';
+import { checkBatchWrite } from './commit-limits.ts';
+import { pastReadsUnsupported } from './engine.ts';
 import type { Caller } from './identity.ts';
 import { createDocument, getDocument, listCollectionIds, listDocuments, masked } from './listing.ts';
 import type {
@@ -18,17 +19,18 @@ import type { Service } from './service.ts';
 import { STATUS_NUMBERS, StatusError } from './status.ts';
 import { toMessage } from './stored-document.ts';
 import { timestampFromMicros } from './timestamp.ts';
+import { documentOf } from './write.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: each method knows its request; the transports pass decoded messages through.
 type Method<Response> = (service: Service, caller: Caller, request: any) => Response;
 
 /** Methods that answer with one message. */
-export const unaryMethods: Record<string, Method<object>> = {
+export const unaryMethods: Record<string, Method<object | Promise<object>>> = {
   GetDocument: getDocument,
   ListDocuments: listDocuments,
   CreateDocument: createDocument,
   ListCollectionIds: listCollectionIds,
-  UpdateDocument(service, caller, { document, ...rest }: UpdateDocumentRequest) {
+  async UpdateDocument(service, caller, { document, ...rest }: UpdateDocumentRequest) {
     const name = parseDocumentName(document?.name).name;
     const { updateMask, currentDocument, mask } = rest;
     const write = {
@@ -36,16 +38,16 @@ export const unaryMethods: Record<string, Method<object>> = {
       ...(updateMask === undefined ? {} : { updateMask }),
       ...(currentDocument === undefined ? {} : { currentDocument }),
     };
-    service.engine.commit([write], undefined, service.guard.commitCheck(caller));
+    await service.engine.commit([write], undefined, service.guard.commitCheck(caller));
     return masked(service.engine.read(name)!, mask);
   },
-  DeleteDocument(
+  async DeleteDocument(
     service,
     caller,
     { name, currentDocument }: { name: string; currentDocument?: Precondition },
   ) {
     const write = { delete: name, ...(currentDocument === undefined ? {} : { currentDocument }) };
-    service.engine.commit([write], undefined, service.guard.commitCheck(caller));
+    await service.engine.commit([write], undefined, service.guard.commitCheck(caller));
     return {};
   },
   BeginTransaction(service, _caller, request: { database: string; options?: TransactionOptions }) {
@@ -62,18 +64,21 @@ export const unaryMethods: Record<string, Method<object>> = {
     if (request.transaction !== undefined) service.engine.rollback(request.transaction);
     return {};
   },
-  BatchWrite(service, caller, request: { database: string; writes?: Write[] }) {
+  async BatchWrite(service, caller, request: { database: string; writes?: Write[] }) {
     service.guard.checkDatabase(request.database);
     const check = service.guard.commitCheck(caller);
-    const outcomes = (request.writes ?? []).map((write) => {
+    const writes = request.writes ?? [];
+    checkBatchWrite(writes.map(documentOf));
+    const applied = writes.map(async (write) => {
       try {
-        const { writeResults } = service.engine.commit([write], undefined, check);
+        const { writeResults } = await service.engine.commit([write], undefined, check);
         return { result: writeResults[0]!, status: {} };
       } catch (error) {
         if (!(error instanceof StatusError)) throw error;
         return { result: {}, status: { code: STATUS_NUMBERS[error.status], message: error.message } };
       }
     });
+    const outcomes = await Promise.all(applied);
     return {
       writeResults: outcomes.map(({ result }) => result),
       status: outcomes.map(({ status }) => status),
@@ -96,7 +101,7 @@ export const streamingMethods: Record<string, Method<Promise<object[]>>> = {
     const { transaction, begun } = transactionFor(service, request);
     await service.engine.takeTurn(transaction, names);
     const found = names.map((name) => ({ name, document: service.engine.read(name, transaction) }));
-    const readTime = timestampFromMicros(service.engine.readMicros());
+    const readTime = timestampFromMicros(service.engine.readMicros(transaction));
     const results = found.map(({ name, document }) =>
       document === undefined
         ? { missing: name, readTime }
@@ -106,11 +111,11 @@ export const streamingMethods: Record<string, Method<Promise<object[]>>> = {
   },
   async RunQuery(service, caller, request: RunQueryRequest) {
     checkExplain(request);
-    const query = compiledQueryOf(request.parent, request.structuredQuery);
+    const query = service.engine.compile(request.parent, request.structuredQuery);
     service.guard.checkList(caller, query);
     const { transaction, begun } = transactionFor(service, request);
     const documents = service.engine.query(query, transaction);
-    const readTime = timestampFromMicros(service.engine.readMicros());
+    const readTime = timestampFromMicros(service.engine.readMicros(transaction));
     const results = documents.map((document) => ({ document: toMessage(query.project(document)), readTime }));
     return [...begun, ...(results.length > 0 ? results : [{ readTime }])];
   },
@@ -118,11 +123,11 @@ export const streamingMethods: Record<string, Method<Promise<object[]>>> = {
     checkExplain(request);
     const { structuredQuery, aggregations = [] } = request.structuredAggregationQuery ?? {};
     checkAggregations(aggregations);
-    const query = compiledQueryOf(request.parent, structuredQuery);
+    const query = service.engine.compile(request.parent, structuredQuery);
     service.guard.checkList(caller, query);
     const { transaction, begun } = transactionFor(service, request);
     const aggregateFields = aggregate(aggregations, service.engine.query(query, transaction));
-    const readTime = timestampFromMicros(service.engine.readMicros());
+    const readTime = timestampFromMicros(service.engine.readMicros(transaction));
     return [{ ...begun[0], result: { aggregateFields }, readTime }];
   },
 };

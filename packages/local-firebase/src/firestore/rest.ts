@@ -42,7 +42,7 @@ export async function answerRest(service: Service, request: RestRequest): Promis
     const responses = await streaming(service, caller, message);
     return responses.map((response) => messageToJson(definition.responseType, response));
   }
-  return messageToJson(definition.responseType, unaryMethods[name]!(service, caller, message));
+  return messageToJson(definition.responseType, await unaryMethods[name]!(service, caller, message));
 }
 
 type ResolvedRequest = { name: string; message: object };

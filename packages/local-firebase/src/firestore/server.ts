@@ -7,9 +7,11 @@ import type { DocumentReader } from '../rules/firestore-values.ts';
 import type { RulesSource } from '../rules/live-rules.ts';
 import { createGrpcTransport } from './grpc.ts';
 import { createHttpTransport } from './http.ts';
+import type { IndexesFile } from './indexes/indexes-file.ts';
 import { createService, type Service } from './service.ts';
 import { openStore } from './store.ts';
 import type { Clock } from './timestamp.ts';
+import type { TransactionLimits } from './transactions.ts';
 
 /** How to start Firestore. */
 export type FirestoreOptions = {
@@ -20,6 +22,10 @@ export type FirestoreOptions = {
   projectId: string;
   /** Path of the libsql file, made on demand. One process at a time. */
   databaseFile: string;
+  /** The contents of firestore.indexes.json. Without it no query is refused for want of an index, as in Firebase's emulator. */
+  indexes?: IndexesFile;
+  /** How long transactions and their locks last; the cloud's figures unless given. */
+  transactions?: TransactionLimits;
   /** What clients may do; without it nothing. The Admin SDK may do everything. */
   rules?: RulesSource;
   logger?: Logger;
@@ -72,7 +78,8 @@ export async function startFirestore(options: FirestoreOptions): Promise<Firesto
 
   function openService(): Service {
     try {
-      return createService({ projectId, store, rules: options.rules, clock, logger });
+      const engine = { indexes: options.indexes, transactions: options.transactions };
+      return createService({ projectId, store, rules: options.rules, clock, logger, engine });
     } catch (error) {
       store.close();
       throw error;

@@ -1,7 +1,7 @@
 /** What every transport needs to serve requests: the engine, who calls, the guard and a place for unexpected errors. */
 import type { Logger } from '../logger.ts';
 import { type LiveRules, openRules, type RulesSource } from '../rules/live-rules.ts';
-import { createEngine, type Engine } from './engine.ts';
+import { createEngine, type Engine, type EngineOptions } from './engine.ts';
 import { createGuard, type Guard } from './guard.ts';
 import { type CallerReader, createCallerReader } from './identity.ts';
 import { StatusError } from './status.ts';
@@ -22,6 +22,7 @@ export type ServiceOptions = {
   rules?: RulesSource | undefined;
   clock: Clock;
   logger: Logger;
+  engine?: EngineOptions | undefined;
 };
 
 /**
@@ -29,9 +30,16 @@ export type ServiceOptions = {
  *
  * @throws LocalFirebaseError `invalid_rules`, or `data_unreadable` for a rules file that cannot be read.
  */
-export function createService({ projectId, store, rules: source, clock, logger }: ServiceOptions): Service {
+export function createService({
+  projectId,
+  store,
+  rules: source,
+  clock,
+  logger,
+  engine: engineOptions,
+}: ServiceOptions): Service {
   const rules = openRules(source, { service: 'cloud.firestore', logger });
-  const engine = createEngine(store, clock);
+  const engine = createEngine(store, clock, engineOptions);
   const guard = createGuard({ projectId, rules, store, readMicros: engine.readMicros, logger });
   return { engine, callerOf: createCallerReader({ projectId, clock }), guard, rules, logger };
 }

@@ -1,6 +1,5 @@
 /** One target of a Listen stream: which documents it has shown, and what a commit or a resume changes about them. */
 import type { Change, Engine } from './engine.ts';
-import { compiledQueryOf } from './engine.ts';
 import type { Guard } from './guard.ts';
 import type { Caller } from './identity.ts';
 import type { Target } from './messages.ts';
@@ -37,7 +36,7 @@ export function createTarget(engine: Engine, guard: Guard, caller: Caller, targe
     return createDocumentsTarget(engine, id, new Set(names));
   }
   if (target.query === undefined) throw invalidArgument('A target needs documents or a structured query.');
-  const query = compiledQueryOf(target.query.parent, target.query.structuredQuery);
+  const query = engine.compile(target.query.parent, target.query.structuredQuery);
   guard.checkList(caller, query);
   const run = () => runQuery(engine.store, query);
   return query.isWindowed

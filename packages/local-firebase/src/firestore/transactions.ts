@@ -1,83 +1,277 @@
-/** Open transactions: what each has read, so that a commit can tell whether any of it has changed since. */
+/** Open transactions: the locks of those that write, the snapshots of those that only read, and how long they may last. */
 import { randomBytes } from 'node:crypto';
+import type { CompiledQuery } from './query.ts';
 import { invalidArgument, StatusError } from './status.ts';
+import type { StoredDocument } from './stored-document.ts';
 import type { Clock } from './timestamp.ts';
-import { createTransactionTurns } from './transaction-turns.ts';
 
-/** Firestore ends a transaction after 270 s; it also ends one after 60 s without a request. */
-const MAX_AGE_MS = 270_000;
-const MAX_IDLE_MS = 60_000;
+/** How long things may take, in milliseconds. */
+export type TransactionLimits = {
+  /** Firestore ends a transaction after 270 s, and one that nothing was heard of for 60 s. */
+  maxAgeMs: number;
+  maxIdleMs: number;
+  /** A write that meets the locks of others waits so long, and is then ABORTED. */
+  lockWaitMs: number;
+  /**
+   * A transaction that reads what another one has read lets that one finish first, for so long: both would probably write
+   * it, and one of them would have to run again.
+   */
+  turnMs: number;
+  /** While something waits, transactions that have expired are looked for this often. */
+  expiryCheckMs: number;
+};
+
+export const DEFAULT_TRANSACTION_LIMITS: TransactionLimits = {
+  maxAgeMs: 270_000,
+  maxIdleMs: 60_000,
+  lockWaitMs: 20_000,
+  turnMs: 1000,
+  expiryCheckMs: 500,
+};
+
+/** A change that a commit is about to make. */
+export type PlannedChange = {
+  name: string;
+  before: StoredDocument | undefined;
+  after: StoredDocument | undefined;
+};
 
 export type Transaction = {
-  readonly isReadOnly: boolean;
-  /** The newest version when it began: a read-only transaction reads nothing newer. */
-  readonly beganAtVersion: number;
-  /** Version of each document read, 0 where there was none. */
-  readonly readVersions: Map<string, number>;
-  /** Each query run gives its present fingerprint on demand. */
-  readonly queries: { fingerprint: string; current: () => string }[];
+  /** Lower is older. A transaction that runs again is as old as its first run. */
+  readonly seniority: number;
+  /** Where the transaction only reads: what it reads is as it was at that time. */
+  readonly snapshot: Snapshot | undefined;
+  /** Read locks: nobody else may write these documents … */
+  readonly names: Set<string>;
+  /** … nor any that these queries find or would find. */
+  readonly queries: CompiledQuery[];
+};
+
+/** The state when a read-only transaction began: what has changed since is kept here as it was. */
+export type Snapshot = {
+  readonly micros: number;
+  readonly changed: Map<string, StoredDocument | undefined>;
 };
 
 export type Transactions = {
-  begin(options: { isReadOnly: boolean; beganAtVersion: number }): Buffer;
+  /** @param retryOf The transaction that failed and now runs again. */
+  begin(options: { snapshotMicros?: number | undefined; retryOf?: Buffer | undefined }): Buffer;
   /** @throws StatusError INVALID_ARGUMENT when it is not open. */
   get(id: Buffer): Transaction;
-  /** Resolves when it is this transaction's turn to read documents that others have read; never long after. */
-  takeTurn(id: Buffer, documentNames: readonly string[]): Promise<void>;
-  /** As get, and it is open no more. */
-  take(id: Buffer): Transaction;
-  /** Ends it; one that is not open is no error. */
-  drop(id: Buffer): void;
+  /** Ends it, and its locks; one that is not open is no error. */
+  end(id: Buffer): void;
+  /** Resolves when no other transaction has read any of the documents, or it has waited long enough. */
+  awaitTurn(id: Buffer, names: readonly string[]): Promise<void>;
+  /** Resolves when other transactions' locks let these changes happen: look again, they are others' turn as well. */
+  awaitLocks(id: Buffer | undefined, changes: readonly PlannedChange[]): Promise<void> | undefined;
+  /** Keeps what a commit replaces for those who still look at it. */
+  recordReplaced(changes: readonly PlannedChange[]): void;
 };
 
-export function createTransactions(clock: Clock): Transactions {
-  const open = new Map<string, { transaction: Transaction; beganAtMs: number; usedAtMs: number }>();
+type Entry = {
+  id: string;
+  transaction: Transaction;
+  beganAtMs: number;
+  usedAtMs: number;
+  /** Whom its commit waits for. */
+  blockers: Entry[];
+  /** Called when it ends. */
+  onEnd: Set<() => void>;
+  /** Makes its wait fail, or end early when it only waits for its turn. */
+  interrupt: (() => void) | undefined;
+  isWaitingForTurn: boolean;
+};
 
-  const turns = createTransactionTurns();
+/** How many ended transactions are remembered, so that a repeated one keeps its seniority. */
+const REMEMBERED_SENIORITIES = 1000;
 
-  function isExpired({ beganAtMs, usedAtMs }: { beganAtMs: number; usedAtMs: number }): boolean {
-    return clock() - beganAtMs > MAX_AGE_MS || clock() - usedAtMs > MAX_IDLE_MS;
+export function createTransactions(
+  clock: Clock,
+  limits: TransactionLimits = DEFAULT_TRANSACTION_LIMITS,
+): Transactions {
+  const open = new Map<string, Entry>();
+  const seniorities = new Map<string, number>();
+  let nextSeniority = 0;
+
+  function endExpired(): void {
+    for (const entry of open.values()) if (isExpired(entry)) end(entry);
   }
 
-  function get(id: Buffer): Transaction {
+  function isExpired({ beganAtMs, usedAtMs }: Entry): boolean {
+    return clock() - beganAtMs > limits.maxAgeMs || clock() - usedAtMs > limits.maxIdleMs;
+  }
+
+  function entryOf(id: Buffer): Entry {
     const entry = open.get(id.toString('hex'));
     if (entry === undefined || isExpired(entry)) {
+      if (entry !== undefined) end(entry);
       throw invalidArgument('The referenced transaction has expired or is no longer valid.');
     }
     entry.usedAtMs = clock();
-    return entry.transaction;
+    return entry;
   }
 
-  function drop(id: Buffer): void {
-    close(id.toString('hex'));
+  function end(entry: Entry): void {
+    if (!open.delete(entry.id)) return;
+    for (const each of [...entry.onEnd]) each();
   }
 
-  function close(key: string): void {
-    open.delete(key);
-    turns.release(key);
+  /** Resolves when one of the entries ends, the time is over, or somebody interrupts `self`. */
+  function awaitEnd(
+    self: Entry | undefined,
+    entries: readonly Entry[],
+    timeoutMs: number,
+  ): Promise<'ended' | 'timeout' | 'interrupted'> {
+    return new Promise((resolve) => {
+      const finish = (result: 'ended' | 'timeout' | 'interrupted') => {
+        clearTimeout(timer);
+        clearInterval(expiryCheck);
+        for (const entry of entries) entry.onEnd.delete(onEnd);
+        if (self !== undefined) self.interrupt = undefined;
+        resolve(result);
+      };
+      const onEnd = () => finish('ended');
+      for (const entry of entries) entry.onEnd.add(onEnd);
+      if (self !== undefined) self.interrupt = () => finish('interrupted');
+      const timer = setTimeout(() => finish('timeout'), timeoutMs).unref();
+      const expiryCheck = setInterval(endExpired, limits.expiryCheckMs).unref();
+    });
+  }
+
+  /** Those whose locks the changes would break. */
+  function blockersOf(self: Entry | undefined, changes: readonly PlannedChange[]): Entry[] {
+    const blockers: Entry[] = [];
+    for (const entry of open.values()) {
+      const { names, queries, snapshot } = entry.transaction;
+      if (entry === self || snapshot !== undefined || isExpired(entry)) continue;
+      const isBlocking = changes.some(
+        ({ name, before, after }) =>
+          names.has(name) ||
+          queries.some(
+            ({ matches }) =>
+              (before !== undefined && matches(before)) || (after !== undefined && matches(after)),
+          ),
+      );
+      if (isBlocking) blockers.push(entry);
+    }
+    return blockers;
+  }
+
+  /** The transactions of a circle in which each waits for the next, if waiting for `blockers` closes one. */
+  function circleThrough(self: Entry, blockers: readonly Entry[], path: readonly Entry[] = [self]): Entry[] {
+    for (const blocker of blockers) {
+      if (blocker === self) return [...path];
+      if (path.includes(blocker)) continue;
+      const circle = circleThrough(self, blocker.blockers, [...path, blocker]);
+      if (circle.length > 0) return circle;
+    }
+    return [];
+  }
+
+  /** Ends the youngest of every circle. @throws StatusError ABORTED when that is this one. */
+  function breakCircles(self: Entry, blockers: readonly Entry[]): void {
+    for (;;) {
+      const circle = circleThrough(
+        self,
+        blockers.filter(({ id }) => open.has(id)),
+      );
+      if (circle.length === 0) return;
+      const youngest = circle.reduce((left, right) =>
+        left.transaction.seniority > right.transaction.seniority ? left : right,
+      );
+      if (youngest === self) throw contention();
+      youngest.interrupt?.();
+      end(youngest);
+    }
+  }
+
+  async function awaitBlockers(self: Entry | undefined, blockers: Entry[]): Promise<void> {
+    if (self !== undefined) {
+      breakCircles(self, blockers);
+      self.blockers = blockers;
+      // Those that politely wait for this one must not: it waits for them.
+      for (const blocker of blockers) if (blocker.isWaitingForTurn) blocker.interrupt?.();
+    }
+    const standing = blockers.filter(({ id }) => open.has(id));
+    const result =
+      standing.length < blockers.length ? 'ended' : await awaitEnd(self, blockers, limits.lockWaitMs);
+    if (self !== undefined) {
+      self.blockers = [];
+      // It was not idle, it was waiting.
+      self.usedAtMs = clock();
+    }
+    if (result !== 'ended') throw contention();
   }
 
   return {
-    begin(options) {
-      for (const [key, entry] of open) if (isExpired(entry)) close(key);
-      const id = randomBytes(12);
-      const transaction: Transaction = { ...options, readVersions: new Map(), queries: [] };
-      open.set(id.toString('hex'), { transaction, beganAtMs: clock(), usedAtMs: clock() });
-      return id;
+    begin({ snapshotMicros, retryOf }) {
+      endExpired();
+      const bytes = randomBytes(12);
+      const id = bytes.toString('hex');
+      const seniority = seniorities.get(retryOf?.toString('hex') ?? '') ?? nextSeniority++;
+      seniorities.set(id, seniority);
+      for (const oldest of seniorities.keys()) {
+        if (seniorities.size <= REMEMBERED_SENIORITIES) break;
+        seniorities.delete(oldest);
+      }
+      open.set(id, {
+        id,
+        transaction: {
+          seniority,
+          snapshot: snapshotMicros === undefined ? undefined : { micros: snapshotMicros, changed: new Map() },
+          names: new Set(),
+          queries: [],
+        },
+        beganAtMs: clock(),
+        usedAtMs: clock(),
+        blockers: [],
+        onEnd: new Set(),
+        interrupt: undefined,
+        isWaitingForTurn: false,
+      });
+      return bytes;
     },
-    get,
-    async takeTurn(id, documentNames) {
-      if (get(id).isReadOnly) return;
-      await turns.take(id.toString('hex'), documentNames);
-      // It may have ended while it waited: then its turns must not stay taken.
-      if (!open.has(id.toString('hex'))) turns.release(id.toString('hex'));
+    get: (id) => entryOf(id).transaction,
+    end(id) {
+      const entry = open.get(id.toString('hex'));
+      if (entry !== undefined) end(entry);
     },
-    take(id) {
-      const transaction = get(id);
-      drop(id);
-      return transaction;
+    async awaitTurn(id, names) {
+      const self = entryOf(id);
+      if (self.transaction.snapshot !== undefined) return;
+      const deadlineMs = performance.now() + limits.turnMs;
+      for (;;) {
+        const holders = [...open.values()].filter(
+          (entry) =>
+            entry !== self && !isExpired(entry) && names.some((name) => entry.transaction.names.has(name)),
+        );
+        const restMs = deadlineMs - performance.now();
+        // Whoever waits for this one would wait in vain if this one waited for it.
+        if (holders.length === 0 || restMs <= 0 || holders.some(({ blockers }) => blockers.includes(self)))
+          break;
+        self.isWaitingForTurn = true;
+        const result = await awaitEnd(self, holders, restMs);
+        self.isWaitingForTurn = false;
+        self.usedAtMs = clock();
+        if (result !== 'ended') break;
+      }
+      if (!open.has(self.id)) throw contention();
+      for (const name of names) self.transaction.names.add(name);
     },
-    drop,
+    awaitLocks(id, changes) {
+      if (open.size === 0) return undefined;
+      const self = id === undefined ? undefined : entryOf(id);
+      const blockers = blockersOf(self, changes);
+      return blockers.length === 0 ? undefined : awaitBlockers(self, blockers);
+    },
+    recordReplaced(changes) {
+      for (const { transaction } of open.values()) {
+        if (transaction.snapshot === undefined) continue;
+        for (const { name, before } of changes) {
+          if (!transaction.snapshot.changed.has(name)) transaction.snapshot.changed.set(name, before);
+        }
+      }
+    },
   };
 }
 

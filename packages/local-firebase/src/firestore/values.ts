@@ -218,7 +218,8 @@ function nameSizeBytes(name: string): number {
   return segments.reduce((total, segment) => total + stringSizeBytes(segment), 16);
 }
 
-function fieldsSizeBytes(fields: Fields): number {
+/** Bytes that fields count, names included. @throws StatusError for a value without a type. */
+export function fieldsSizeBytes(fields: Fields): number {
   let total = 0;
   for (const name of Object.keys(fields)) total += stringSizeBytes(name) + valueSizeBytes(fields[name]!);
   return total;

@@ -41,7 +41,8 @@ export type WebChannelSession = {
 };
 
 export type SessionHandlers = {
-  onMessage(data: string): void;
+  /** Must not reject. */
+  onMessage(data: string): void | Promise<void>;
   /** Called once, however the session ends. */
   onClose(): void;
 };
@@ -137,7 +138,7 @@ export function createWebChannelSession(id: string, handlers: SessionHandlers): 
         const data = earlyMaps.get(nextMapId);
         if (data === undefined || isClosed || isFinishing) return;
         earlyMaps.delete(nextMapId++);
-        handlers.onMessage(data);
+        void handlers.onMessage(data);
       }
     },
     acknowledge(arrayId) {

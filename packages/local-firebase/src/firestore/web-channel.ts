@@ -116,11 +116,11 @@ function createStreamSession(
   let stream: StreamSession<ListenRequest & WriteRequest> | undefined;
 
   const session = createWebChannelSession(id, {
-    onMessage(data) {
+    async onMessage(data) {
       try {
         const request = messageFromJson(`${method}Request`, parseJson(data));
         stream ??= openStream(service.callerOf(authorization));
-        stream.handle(request);
+        await stream.handle(request);
       } catch (error) {
         fail(error);
       }

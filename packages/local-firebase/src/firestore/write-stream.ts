@@ -6,7 +6,7 @@ import type { WriteRequest, WriteResponse } from './messages.ts';
 import type { Service } from './service.ts';
 
 /**
- * `handle` throws a StatusError for a write that is refused: the transport ends the stream with it, and the client drops
+ * `handle` rejects with a StatusError for a write that is refused: the transport ends the stream with it, and the client drops
  * that write and opens another stream for the rest.
  */
 export function createWriteSession(
@@ -17,23 +17,35 @@ export function createWriteSession(
   const { engine, guard } = service;
   let commitCount = 0;
   let isOpen = false;
+  let isClosed = false;
+  // A write may have to wait for a lock, and those behind it wait with it.
+  let last: Promise<void> = Promise.resolve();
+
+  async function answer(request: WriteRequest): Promise<void> {
+    if (isClosed) return;
+    if (!isOpen) {
+      guard.checkDatabase(request.database);
+      isOpen = true;
+      send({ streamId: randomBytes(8).toString('hex'), streamToken: Buffer.from(String(commitCount)) });
+      return;
+    }
+    const check = guard.commitCheck(caller);
+    const { writeResults, commitTime } = await engine.commit(request.writes ?? [], undefined, check);
+    commitCount++;
+    send({ streamToken: Buffer.from(String(commitCount)), writeResults, commitTime });
+  }
 
   return {
     handle(request) {
-      if (!isOpen) {
-        guard.checkDatabase(request.database);
-        isOpen = true;
-        send({ streamId: randomBytes(8).toString('hex'), streamToken: Buffer.from(String(commitCount)) });
-        return;
-      }
-      const { writeResults, commitTime } = engine.commit(
-        request.writes ?? [],
-        undefined,
-        guard.commitCheck(caller),
-      );
-      commitCount++;
-      send({ streamToken: Buffer.from(String(commitCount)), writeResults, commitTime });
+      const answered = last.then(() => answer(request));
+      // A refused write ends the stream: the transport closes it before the next one's turn.
+      last = answered.catch(() => {
+        isClosed = true;
+      });
+      return answered;
     },
-    close() {},
+    close() {
+      isClosed = true;
+    },
   };
 }
