@@ -31,8 +31,10 @@ const MODEL_LOAD_TIMEOUT_MS = 15 * 60_000;
 export function startFirepodWorker(environment: Environment, engine: Engine, logger: Logger): FirepodWorker {
   const { attemptsMax, leaseSeconds } = environment;
   const firebase = environment.firebase && openFirebase(environment.firebase, logger);
+  // Asked once: an engine that could not load its model would load it anew for who asks later.
+  const description = engine.describe();
   if (firebase) {
-    Promise.all([engine.describe(), firebase.access]).then(
+    Promise.all([description, firebase.access]).then(
       ([{ card }]) => publishModelCard(firebase.firestore, card, logger),
       () => {}, // the fitness checks say what is wrong
     );
@@ -45,7 +47,7 @@ export function startFirepodWorker(environment: Environment, engine: Engine, log
     stuckAfterMs: environment.stuckAfterSeconds === 0 ? undefined : environment.stuckAfterSeconds * 1000,
     fitnessChecks: [
       ...(firebase ? [{ name: 'firebase_access', run: () => firebase.access }] : []),
-      { name: 'model', run: async () => void (await engine.describe()), timeoutMs: MODEL_LOAD_TIMEOUT_MS },
+      { name: 'model', run: async () => void (await description), timeoutMs: MODEL_LOAD_TIMEOUT_MS },
     ],
     offloadResult: refuseLargeResult,
     handler: createJobHandler({

@@ -134,7 +134,7 @@ export function startWorker<Input = unknown, Output = unknown>(
     if (!unfitness) return;
     const { check, reason, thrown } = unfitness;
     await pingUnhealthy(settings, unfitness, { fetch: options.fetch ?? fetch, clock, logger });
-    const message = `The worker is not fit for jobs: fitness check "${check}" failed: ${reason}.`;
+    const message = `The worker is not fit for jobs: fitness check "${check}" failed: ${reason.replace(/\.+$/, '')}.`;
     throw new RunpodError('worker_unhealthy', message, { cause: thrown });
   }
 
@@ -198,7 +198,7 @@ export function startWorker<Input = unknown, Output = unknown>(
 
   const stopped = live();
   // A caller that never looks at `stopped` must not be ended by an unhandled rejection without a word.
-  stopped.catch((error) => logger.error({}, `The worker failed: ${describeError(error)}.`));
+  stopped.catch((error) => logger.error({}, `The worker failed: ${describeError(error)}`));
   return { stopped, shutdown };
 }
 
