@@ -4,8 +4,8 @@ import { parseJobInput } from '@firepod/contract';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { environmentOf } from '../testing/dockerfile.ts';
-import { readDockerfile } from '../testing/image-tree.ts';
 import { createServiceAccount, serviceAccountJson } from '../testing/firebase.ts';
+import { readDockerfile } from '../testing/image-tree.ts';
 import { environmentSchema, readEnvironment } from './env.ts';
 
 const readText = (name: string) => readFileSync(new URL(`../../../.runpod/${name}`, import.meta.url), 'utf8');
@@ -16,7 +16,10 @@ const input = z
     type: z.enum(['string', 'number', 'boolean', 'huggingface']),
     description: z.string().min(1),
     default: z.union([z.string(), z.number(), z.boolean()]).optional(),
-    options: z.array(z.strictObject({ label: z.string().min(1), value: z.string() })).min(2).optional(),
+    options: z
+      .array(z.strictObject({ label: z.string().min(1), value: z.string() }))
+      .min(2)
+      .optional(),
     min: z.number().optional(),
     max: z.number().optional(),
     required: z.boolean().optional(),
@@ -85,7 +88,8 @@ test('what the form offers, the worker takes, and its defaults are the worker’
     const schema = environmentSchema.shape[entry.key as keyof typeof environmentSchema.shape] as z.ZodType;
     const { default: preset, options = [], min, max } = entry.input;
     for (const { value } of options) expect(schema.safeParse(value).success).toBe(true);
-    for (const bound of [min, max]) if (bound !== undefined) expect(schema.safeParse(String(bound)).success).toBe(true);
+    for (const bound of [min, max])
+      if (bound !== undefined) expect(schema.safeParse(String(bound)).success).toBe(true);
     if (min !== undefined) expect(schema.safeParse(String(min - 1)).success).toBe(false);
     if (max !== undefined) expect(schema.safeParse(String(max + 1)).success).toBe(false);
     if (preset === '') continue; // an empty field is an unset variable
@@ -96,14 +100,20 @@ test('what the form offers, the worker takes, and its defaults are the worker’
 
 test('a form that was filled in starts a worker', () => {
   const form = Object.fromEntries(
-    hub.config.env.map((entry) => [entry.key, 'value' in entry ? entry.value : String(entry.input.default ?? '')]),
+    hub.config.env.map((entry) => [
+      entry.key,
+      'value' in entry ? entry.value : String(entry.input.default ?? ''),
+    ]),
   );
   const filledIn = {
     FIREBASE_SERVICE_ACCOUNT_KEY: serviceAccountJson(createServiceAccount()),
     FIREBASE_STORAGE_BUCKET: 'my-app.firebasestorage.app',
   };
   const read = readEnvironment({ ...runpod, ...image, ...form, ...filledIn });
-  expect(read).toMatchObject({ firebase: { bucket: filledIn.FIREBASE_STORAGE_BUCKET }, engine: { executionProvider: 'cuda' } });
+  expect(read).toMatchObject({
+    firebase: { bucket: filledIn.FIREBASE_STORAGE_BUCKET },
+    engine: { executionProvider: 'cuda' },
+  });
 });
 
 test('the Hub’s tests start a worker without secrets, and send jobs that come back in the output', () => {
@@ -116,9 +126,16 @@ test('the Hub’s tests start a worker without secrets, and send jobs that come 
 });
 
 test('the listing allows no CUDA older than the image’s', () => {
-  const [, version = ''] = /^nvidia\/cuda:(\d+\.\d+)/.exec(readDockerfile(new URL('../Dockerfile', import.meta.url)).at(-1)!.base) ?? [];
-  const number = (text: string) => text.split('.').map(Number).reduce((major, minor) => major * 100 + minor);
-  for (const allowed of hub.config.allowedCudaVersions) expect(number(allowed)).toBeGreaterThanOrEqual(number(version));
+  const [, version = ''] =
+    /^nvidia\/cuda:(\d+\.\d+)/.exec(readDockerfile(new URL('../Dockerfile', import.meta.url)).at(-1)!.base) ??
+    [];
+  const number = (text: string) =>
+    text
+      .split('.')
+      .map(Number)
+      .reduce((major, minor) => major * 100 + minor);
+  for (const allowed of hub.config.allowedCudaVersions)
+    expect(number(allowed)).toBeGreaterThanOrEqual(number(version));
   expect(hub.config.allowedCudaVersions[0]).toBe(version);
 });
 

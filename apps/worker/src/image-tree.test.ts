@@ -132,7 +132,7 @@ describe('the image’s files, outside of the clone', { timeout: 60_000 }, () =>
     await runpod?.close();
     await firebase?.close();
     rmSync(folder, { recursive: true });
-  });
+  }, 60_000);
 
   /** Starts what ENTRYPOINT says, as USER where this process may choose its user. */
   function startContainer(): { exitCode: Promise<number | null>; output: () => string } {

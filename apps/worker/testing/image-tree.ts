@@ -4,10 +4,19 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { constants, cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join, posix } from 'node:path';
+import {
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join, posix } from 'node:path';
 import { openDockerContext } from './docker-context.ts';
 import { parseDockerfile, type Stage } from './dockerfile.ts';
+import { linkFiles } from './linked-files.ts';
 
 /** One stage's files. */
 export interface ImageTree {
@@ -18,8 +27,8 @@ export interface ImageTree {
 }
 
 /**
- * Makes the stage and those that it copies from.
- * @param clone folder of the context and of installed packages, which a RUN that begins in the context's copy finds there
+ * Makes the stage and those that it copies from. Nothing is fetched: packages are those that the clone has installed.
+ * @param clone folder of the context
  * @throws Error for an instruction that is not followed here, and for a command that fails, with its output
  */
 export function layOutStage(
@@ -39,7 +48,7 @@ export function layOutStage(
     for (const { keyword, flags, text } of stage.instructions) {
       if (keyword === 'WORKDIR') enter(tree, text);
       else if (keyword === 'COPY') copy(tree, flags['from'], text.split(' '));
-      else if (keyword === 'RUN') run(tree, text);
+      else if (keyword === 'RUN') run(tree, text, clone);
       else if (!['ENV', 'USER', 'STOPSIGNAL', 'ENTRYPOINT'].includes(keyword)) {
         throw new Error(`${keyword} is not followed here.`);
       }
@@ -56,22 +65,17 @@ export function layOutStage(
     const destination = join(tree.root, posix.resolve(tree.workingFolder, target));
     if (from !== undefined) {
       const { root } = made.get(from) ?? layOut(from);
-      copyFiles(join(root, source), destination);
+      linkFiles(join(root, source), destination);
       return;
     }
     const prefix = source === '.' ? '' : `${source}/`;
     for (const path of openDockerContext(clone).files()) {
-      if (path.startsWith(prefix)) copyFiles(join(clone, path), join(destination, path.slice(prefix.length)));
+      if (path.startsWith(prefix)) linkFiles(join(clone, path), join(destination, path.slice(prefix.length)));
     }
     if (source === '.') linkPackages(clone, destination);
   }
 
   return layOut(name);
-}
-
-function copyFiles(source: string, target: string): void {
-  mkdirSync(dirname(target), { recursive: true });
-  cpSync(source, target, { recursive: true, verbatimSymlinks: true, mode: constants.COPYFILE_FICLONE });
 }
 
 /** As scripts/prepare.mjs marks packages that are installed. */
@@ -95,9 +99,48 @@ function linkPackages(clone: string, copyOfClone: string): void {
   writeFileSync(join(target, INSTALL_MARK), JSON.stringify({ lockfile, level: 'all' }));
 }
 
-function run({ root, workingFolder }: ImageTree, command: string): void {
-  const env = { ...process.env, npm_config_prefer_offline: 'true', npm_config_update_notifier: 'false' };
+function run({ root, workingFolder }: ImageTree, command: string, clone: string): void {
   const cwd = join(root, workingFolder);
+  const [, install, rest] = /^(npm ci \S[^&]*?)(?: && (.+))?$/.exec(command) ?? [];
+  if (install === undefined) {
+    runShell(command, cwd);
+    return;
+  }
+  // Says no when manifest and lock do not agree, as the command itself would.
+  runShell(`${install} --dry-run --offline`, cwd);
+  linkLockedPackages(clone, cwd);
+  if (rest !== undefined) runShell(rest, cwd);
+}
+
+/** What `npm ci` makes of a lock, where the clone has the same versions installed. */
+function linkLockedPackages(clone: string, folder: string): void {
+  const { packages } = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8'));
+  for (const [path, { version, optional }] of Object.entries<LockedPackage>(packages)) {
+    if (path === '') continue;
+    const manifest = readInstalled(join(clone, path));
+    if (manifest === undefined && optional) continue; // for another system
+    if (manifest?.version !== version) {
+      throw new Error(`${path} is not installed here in version ${version}, as the lock has it.`);
+    }
+    linkFiles(realpathSync(join(clone, path)), join(folder, path), { except: 'node_modules' });
+  }
+}
+
+interface LockedPackage {
+  version: string;
+  optional?: boolean;
+}
+
+function readInstalled(folder: string): { version: string } | undefined {
+  try {
+    return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  } catch {
+    return undefined; // not installed
+  }
+}
+
+function runShell(command: string, cwd: string): void {
+  const env = { ...process.env, npm_config_update_notifier: 'false' };
   const { status, stdout, stderr, error } = spawnSync('sh', ['-c', command], { cwd, env, encoding: 'utf8' });
   if (status !== 0) {
     throw new Error(`RUN ${command} ended with ${status}: ${stdout}${stderr}`, { cause: error });
