@@ -1,4 +1,4 @@
-/** The files that `firebase deploy` reads, held against the contract and the repository: rules are not evaluated here. */
+/** The files that `firebase deploy` reads, held against the contract and the repository; the rules have tests of their own. */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,6 @@ import {
   type JobRecord,
   type ProcessingGeneration,
   type RequestRecord,
-  SOURCE_MAX_BYTES,
   type Tombstone,
 } from '@firepod/contract';
 import { describe, expect, test } from 'vitest';
@@ -78,53 +77,4 @@ test('the indexes leave out what no query reads, and let records expire', () => 
       indexes: [],
     })),
   ]);
-});
-
-/** `[path, operations]` of each allow statement, with the path of the matches around it. */
-function grants(rules: string): [string, string][] {
-  const open: string[] = [];
-  const found: [string, string][] = [];
-  const withoutComments = rules.replace(/^\s*\/\/.*$/gm, '');
-  const token = /match (?<path>\S+) \{|allow (?<operations>[a-z, ]+):|(?<start>\{)|(?<end>\})/g;
-  for (const { groups = {} } of withoutComments.matchAll(token)) {
-    if (groups['path'] !== undefined) open.push(groups['path']);
-    else if (groups['start'] !== undefined) open.push('');
-    else if (groups['end'] !== undefined) open.pop();
-    else found.push([open.join(''), groups['operations'] ?? '']);
-  }
-  return found;
-}
-
-describe('the rules', () => {
-  test('of Firestore let clients read generations and models and write marks, and name no other collection', () => {
-    const documents = '/databases/{database}/documents';
-    const generation = `${documents}/${COLLECTIONS.generations}/{userId}`;
-    expect(grants(readText('firebase/firestore.rules'))).toEqual([
-      [`${generation}/${COLLECTIONS.images}/{fileUid}`, 'read'],
-      [`${generation}/${COLLECTIONS.videos}/{fileUid}`, 'read'],
-      [`${generation}/${COLLECTIONS.marks}/{fileUid}`, 'read, delete'],
-      [`${generation}/${COLLECTIONS.marks}/{fileUid}`, 'create, update'],
-      [`${documents}/${COLLECTIONS.models}/{modelId}`, 'read'],
-    ]);
-  });
-
-  test('of Storage let clients write sources alone, up to the contract’s size', () => {
-    const rules = readText('firebase/storage.rules');
-    expect(grants(rules)).toEqual([
-      ['/b/{bucket}/o/generating/{userId}/{file=**}', 'read'],
-      ['/b/{bucket}/o/generating/{userId}/source/{name}', 'create, update'],
-      ['/b/{bucket}/o/generating/{userId}/source/{name}', 'delete'],
-    ]);
-    const [, megabytes] = /request\.resource\.size <= (\d+) \* 1024 \* 1024/.exec(rules) ?? [];
-    expect(Number(megabytes) * 1024 * 1024).toBe(SOURCE_MAX_BYTES);
-  });
-
-  test('ask of every statement who the caller is', () => {
-    for (const path of ['firebase/firestore.rules', 'firebase/storage.rules']) {
-      const conditions = [...readText(path).matchAll(/allow [a-z, ]+: if ([^;]+);/g)].map(([, text]) => text);
-      expect(conditions).toHaveLength(grants(readText(path)).length);
-      for (const condition of conditions)
-        expect(condition).toMatch(/^(isOwner\(userId\)|request\.auth != null)/);
-    }
-  });
 });

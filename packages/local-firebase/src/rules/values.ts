@@ -75,7 +75,11 @@ export function typeOf(value: RulesValue): ValueType {
 /** Why a condition has no value: it counts as false, and no client learns the reason. */
 export class EvaluationError extends Error {
   constructor(message: string) {
+    // Conditions fail all the time, and a stack that nobody reads would cost more than evaluating them.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(message);
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = 'EvaluationError';
   }
 }
