@@ -1,0 +1,1 @@
+"""Exports diffusers models to the ONNX layout that `packages/diffusion` loads."""

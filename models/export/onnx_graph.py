@@ -1,0 +1,98 @@
+"""Traces a torch module to ONNX with its weights beside the graph, written one by one: peak memory is the module's own."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper
+from torch import Tensor, nn
+
+OPSET = 17
+ALIGNMENT = 4096
+"""Offsets in the data file are multiples of a memory page, so that ONNX Runtime can map the weights instead of reading them."""
+
+ReadWeight = Callable[[str], Tensor]
+
+
+def export_graph(
+    module: nn.Module,
+    arguments: tuple[Tensor, ...],
+    path: Path,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    dynamic_axes: dict[str, dict[int, str]],
+    half_weights: bool = False,
+    read_weight: ReadWeight | None = None,
+) -> None:
+    """Writes `path` and, beside it, `model.onnx_data`.
+
+    `half_weights` stores matrices and kernels as float16 behind a Cast: half the size on disk, float32 to compute with.
+    `read_weight` gives a weight by its name in the module; without it the module's own weights are taken.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    weights = dict(module.named_parameters()) | dict(module.named_buffers())
+    read = read_weight or (lambda name: weights[name])
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module, arguments, buffer, input_names=list(inputs), output_names=list(outputs), dynamic_axes=dynamic_axes,
+            opset_version=OPSET, dynamo=False, export_params=False, do_constant_folding=False)
+    model = onnx.load_from_string(buffer.getvalue())
+    graph = model.graph
+    parameters = [value for value in graph.input if value.name not in inputs]
+    transposed = drop_weight_transposes(graph, {value.name for value in parameters})
+    with open(path.with_name(f"{path.name}_data"), "wb") as data:
+        for value in parameters:
+            weight = read(value.name).detach()
+            if value.name in transposed:
+                weight = weight.t()
+            add_weight(graph, data, value.name, weight.contiguous().numpy(), half_weights)
+    for value in parameters:
+        graph.input.remove(value)
+    for node in graph.node:
+        node.ClearField("doc_string")
+    onnx.save_model(model, str(path))
+
+
+def drop_weight_transposes(graph: onnx.GraphProto, parameters: set[str]) -> set[str]:
+    """A linear layer traces to MatMul(x, Transpose(weight)): the weight is stored transposed instead, and returned by name.
+
+    ONNX Runtime would fold the Transpose when it loads the graph, and hold both copies while it does.
+    """
+    uses: dict[str, int] = {}
+    for node in graph.node:
+        for name in node.input:
+            uses[name] = uses.get(name, 0) + 1
+    renamed: dict[str, str] = {}
+    for node in list(graph.node):
+        if node.op_type == "Transpose" and node.input[0] in parameters and uses[node.input[0]] == 1:
+            renamed[node.output[0]] = node.input[0]
+            graph.node.remove(node)
+    for node in graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+    return set(renamed.values())
+
+
+def add_weight(graph: onnx.GraphProto, data: io.BufferedWriter, name: str, values: np.ndarray, half: bool) -> None:
+    """Appends the values to the data file and the tensor that points at them to the graph."""
+    is_half = half and values.dtype == np.float32 and values.ndim > 1
+    if is_half:
+        values = values.astype(np.float16)
+    data.write(b"\0" * (-data.tell() % ALIGNMENT))
+    offset = data.tell()
+    values.tofile(data)
+    stored = f"{name}.half" if is_half else name
+    tensor = TensorProto(name=stored, dims=values.shape, data_type=helper.np_dtype_to_tensor_dtype(values.dtype))
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", Path(data.name).name), ("offset", offset), ("length", values.nbytes)):
+        tensor.external_data.add(key=key, value=str(value))
+    graph.initializer.append(tensor)
+    if is_half:
+        graph.node.insert(0, helper.make_node("Cast", [stored], [name], to=TensorProto.FLOAT))
