@@ -3,6 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { cert, initializeApp } from 'firebase-admin/app';
 import {
   AggregateField,
+  type DocumentSnapshot,
   FieldPath,
   FieldValue,
   Filter,
@@ -426,5 +427,45 @@ test('the Admin SDK over REST (preferRest) writes, reads, queries and transacts'
   });
   expect((await database.doc('rest/a').get()).get('n')).toBe(2);
   await expect(overRest.doc('rest/missing').update({ n: 1 })).rejects.toMatchObject({ code: 5 });
+
+  const writer = overRest.bulkWriter();
+  for (let n = 0; n < 30; n++) void writer.set(overRest.doc(`rest/a/parts/${n}`), { n, kept: true });
+  void writer.set(overRest.doc('rest/not-there/parts/x'), { n: 30 });
+  await writer.close();
+  const parts = overRest.collection('rest/a/parts');
+  const figures = await parts
+    .aggregate({
+      count: AggregateField.count(),
+      sum: AggregateField.sum('n'),
+      average: AggregateField.average('n'),
+    })
+    .get();
+  expect(figures.data()).toEqual({ count: 30, sum: 435, average: 14.5 });
+  expect(
+    (await overRest.collectionGroup('parts').orderBy('n', 'desc').limit(1).get()).docs[0]?.get('n'),
+  ).toBe(30);
+  const ids = async (list: Promise<{ id: string }[]>) => (await list).map(({ id }) => id);
+  expect(await ids(overRest.collection('rest').listDocuments())).toEqual(['a', 'not-there']);
+  expect(await ids(overRest.doc('rest/a').listCollections())).toEqual(['parts']);
+  const [masked] = await overRest.getAll(overRest.doc('rest/a/parts/1'), { fieldMask: ['kept'] });
+  expect(masked?.data()).toEqual({ kept: true });
+  const streamed: number[] = [];
+  for await (const document of parts.orderBy('n').limit(3).stream()) {
+    streamed.push((document as unknown as DocumentSnapshot).get('n'));
+  }
+  expect(streamed).toEqual([0, 1, 2]);
+  await expect(
+    overRest.runTransaction(async (transaction) => {
+      transaction.set(overRest.doc('rest/rolled-back'), { n: 1 });
+      throw new Error('stop');
+    }),
+  ).rejects.toThrow('stop');
+  const count = await overRest.runTransaction(
+    async (transaction) => (await transaction.get(parts.count())).data().count,
+    { readOnly: true },
+  );
+  expect(count).toBe(30);
+  await overRest.recursiveDelete(overRest.collection('rest'));
+  expect((await database.collectionGroup('parts').get()).size).toBe(0);
   await overRest.terminate();
 });

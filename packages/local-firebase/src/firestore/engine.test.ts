@@ -31,7 +31,7 @@ const setting = (path: string, n: number) => ({
 const set = (path: string, n: number) => engine.commit([setting(path, n)]);
 
 describe('a commit', () => {
-  test('is stored before listeners hear of it, once, with what was and what is', () => {
+  test('is stored before listeners hear of it, once, with what was and what is', async () => {
     const heard: unknown[] = [];
     const stop = engine.subscribe((changes) => {
       for (const { name, before, after } of changes) {
@@ -39,11 +39,16 @@ describe('a commit', () => {
         heard.push([name.slice(documents.length + 1), before?.fields['n'], after?.fields['n']]);
       }
     });
-    set('a/x', 1);
-    engine.commit([setting('a/x', 2), setting('a/x', 3), setting('a/y', 1), { delete: `${documents}/a/y` }]);
-    engine.commit([setting('a/x', 3)]);
+    await set('a/x', 1);
+    await engine.commit([
+      setting('a/x', 2),
+      setting('a/x', 3),
+      setting('a/y', 1),
+      { delete: `${documents}/a/y` },
+    ]);
+    await engine.commit([setting('a/x', 3)]);
     stop();
-    set('a/x', 4);
+    await set('a/x', 4);
     expect(heard).toEqual([
       ['a/x', undefined, { integerValue: '1' }],
       ['a/x', { integerValue: '1' }, { integerValue: '3' }],
@@ -53,7 +58,7 @@ describe('a commit', () => {
   test('has a later time than every one before it, even if the clock stands or goes back', () => {
     const micros = [0, 0, -5000, 10, 0].map((step) => {
       nowMs += step;
-      set('a/x', Math.random());
+      void set('a/x', Math.random());
       return store.read(`${documents}/a/x`)!.updateMicros;
     });
     expect(new Set(micros).size).toBe(micros.length);

@@ -1,13 +1,16 @@
 /** The REST-shaped methods: one document by name, creation with a new id, and paged lists of documents and collections. */
 import { randomInt } from 'node:crypto';
 import { pastReadsUnsupported } from './engine.ts';
+import { valueAt } from './filter.ts';
 import type { Caller } from './identity.ts';
-import type { Document, DocumentMask, Order, Timestamp } from './messages.ts';
-import { checkCollectionId, parseDocumentName, parseParent } from './path.ts';
-import { pickFields } from './query.ts';
+import type { Cursor, Document, DocumentMask, Order, Timestamp } from './messages.ts';
+import { checkCollectionId, compareUtf8, parseDocumentName, parseParent } from './path.ts';
+import { decodeMessage, encodeMessage } from './protos.ts';
+import { type CompiledQuery, pickFields } from './query.ts';
 import type { Service } from './service.ts';
 import { invalidArgument, StatusError } from './status.ts';
 import { type StoredDocument, toMessage } from './stored-document.ts';
+import { kindOf } from './values.ts';
 
 const ID_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 const ID_LENGTH = 20;
@@ -70,21 +73,49 @@ export function listDocuments(
   const orderBy = parseOrderBy(request.orderBy ?? '');
   if (showMissing && orderBy.length > 0)
     throw invalidArgument('show_missing and order_by exclude each other.');
-  const query = engine.compile(parent, { from: [{ collectionId }], orderBy });
+  const pageSize = pageSizeOf(request);
+  const startAt = showMissing ? undefined : cursorOfToken(request.pageToken);
+  const query = engine.compile(parent, {
+    from: [{ collectionId }],
+    orderBy,
+    ...(startAt === undefined ? {} : { startAt }),
+    // One more tells whether there is another page.
+    limit: { value: pageSize + 1 },
+  });
   guard.checkList(caller, query);
   if (showMissing) {
     guard.checkAdmin(caller, parent);
-    const ids = engine.store.childIds(`${parent}/${collectionId}`);
-    const { items, nextPageToken } = page(ids, request);
-    const documents = items.map((id) => {
+    const ids = pageOfIds(engine.store.childIds(`${parent}/${collectionId}`), request);
+    const documents = ids.items.map((id) => {
       const name = `${parent}/${collectionId}/${id}`;
       const document = engine.read(name, request.transaction);
       return document === undefined ? { name } : masked(document, request.mask);
     });
-    return { documents, ...nextPageToken };
+    return { documents, ...ids.nextPageToken };
   }
-  const { items, nextPageToken } = page(engine.query(query, request.transaction), request);
-  return { documents: items.map((document) => masked(document, request.mask)), ...nextPageToken };
+  const found = engine.query(query, request.transaction);
+  const documents = found.slice(0, pageSize);
+  const last = documents.at(-1);
+  const nextPageToken =
+    found.length > documents.length && last !== undefined ? { nextPageToken: tokenAfter(query, last) } : {};
+  return { documents: documents.map((document) => masked(document, request.mask)), ...nextPageToken };
+}
+
+/** A page token is the cursor after the last document of the page before: what others write in between moves nothing. */
+function tokenAfter(query: CompiledQuery, document: StoredDocument): string {
+  const values = query.sortKeys.map(({ fieldPath }) => valueAt(document, fieldPath)!);
+  return encodeMessage('Cursor', { values, before: false }).toString('base64url');
+}
+
+function cursorOfToken(token = ''): Cursor | undefined {
+  if (token === '') return undefined;
+  try {
+    const cursor: Cursor = decodeMessage('Cursor', Buffer.from(token, 'base64url'));
+    for (const value of cursor.values ?? []) kindOf(value);
+    return cursor;
+  } catch (cause) {
+    throw invalidArgument(`"${token}" is not a page token of this server.`, { cause });
+  }
 }
 
 type ListCollectionIdsRequest = {
@@ -103,7 +134,7 @@ export function listCollectionIds(
   if (request.readTime !== undefined) throw pastReadsUnsupported();
   parseParent(request.parent);
   guard.checkAdmin(caller, request.parent);
-  const { items, nextPageToken } = page(engine.store.childIds(request.parent), request);
+  const { items, nextPageToken } = pageOfIds(engine.store.childIds(request.parent), request);
   return { collectionIds: items, ...nextPageToken };
 }
 
@@ -113,19 +144,21 @@ export function masked(document: StoredDocument, mask: DocumentMask | undefined)
   return toMessage({ ...document, fields: pickFields(document.fields, mask.fieldPaths ?? []) });
 }
 
-/** A page token is the position of the next item: the list may shift under a client that pages while others write. */
-function page<Item>(
-  items: Item[],
-  { pageSize = 0, pageToken = '' }: { pageSize?: number; pageToken?: string },
-): { items: Item[]; nextPageToken: { nextPageToken?: string } } {
+function pageSizeOf({ pageSize = 0 }: { pageSize?: number }): number {
   if (pageSize < 0) throw invalidArgument(`The page size is ${pageSize}: expected zero or more.`);
-  if (!/^\d*$/.test(pageToken)) throw invalidArgument(`"${pageToken}" is not a page token of this server.`);
-  const start = Number(pageToken);
-  const end = start + (pageSize === 0 ? MAX_PAGE_SIZE : Math.min(pageSize, MAX_PAGE_SIZE));
-  return {
-    items: items.slice(start, end),
-    nextPageToken: end < items.length ? { nextPageToken: String(end) } : {},
-  };
+  return pageSize === 0 ? MAX_PAGE_SIZE : Math.min(pageSize, MAX_PAGE_SIZE);
+}
+
+/** A page of sorted ids; the token is the last id of the page before. */
+function pageOfIds(
+  ids: string[],
+  request: { pageSize?: number; pageToken?: string },
+): { items: string[]; nextPageToken: { nextPageToken?: string } } {
+  const after = Buffer.from(request.pageToken ?? '', 'base64url').toString();
+  const rest = after === '' ? ids : ids.filter((id) => compareUtf8(id, after) > 0);
+  const items = rest.slice(0, pageSizeOf(request));
+  const token = Buffer.from(items.at(-1) ?? '').toString('base64url');
+  return { items, nextPageToken: items.length < rest.length ? { nextPageToken: token } : {} };
 }
 
 /** "a desc, b.c": the notation of REST's orderBy parameter. */

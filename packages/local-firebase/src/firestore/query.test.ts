@@ -30,7 +30,7 @@ const toValue = (plain: number | string | null): Value =>
       ? { integerValue: String(plain) }
       : { stringValue: plain };
 
-beforeAll(() => {
+beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'query-'));
   store = openStore(join(folder, 'firestore.db'));
   engine = createEngine(store, Date.now);
@@ -44,7 +44,7 @@ beforeAll(() => {
       });
     }
   }
-  engine.commit(
+  await engine.commit(
     people.flatMap(({ id: name, ...plain }) => {
       const fields = Object.fromEntries(Object.entries(plain).map(([key, part]) => [key, toValue(part)]));
       const update = { name: `${root}/people/${name}`, fields };
@@ -234,8 +234,11 @@ test('a collection that was queried keeps up with what is written, and with bein
   const query: StructuredQuery = { from: [{ collectionId: 'changing' }] };
   const name = (id: string) => `${root}/changing/${id}`;
   expect(run(query)).toEqual([]);
-  engine.commit([{ update: { name: name('a'), fields: {} } }, { update: { name: name('b'), fields: {} } }]);
-  engine.commit([{ delete: name('a') }, { update: { name: name('b'), fields: { n: toValue(1) } } }]);
+  await engine.commit([
+    { update: { name: name('a'), fields: {} } },
+    { update: { name: name('b'), fields: {} } },
+  ]);
+  await engine.commit([{ delete: name('a') }, { update: { name: name('b'), fields: { n: toValue(1) } } }]);
   expect(run(query).map(({ fields }) => fields)).toEqual([{ n: toValue(1) }]);
   // A batch that fails leaves neither names nor documents behind.
   const failing = () =>
@@ -294,7 +297,9 @@ test('ids below a prefix come without a scan and without doubles, however names 
     fc.property(fc.array(name, { maxLength: 8 }), (names) => {
       const parent = `${root}/tree/${run++}`;
       if (names.length > 0)
-        engine.commit(names.map((ids) => ({ update: { name: `${parent}/${ids.join('/')}`, fields: {} } })));
+        void engine.commit(
+          names.map((ids) => ({ update: { name: `${parent}/${ids.join('/')}`, fields: {} } })),
+        );
       const expected = [...new Set(names.map(([first]) => first!))].sort((left, right) =>
         Buffer.compare(Buffer.from(left), Buffer.from(right)),
       );

@@ -39,7 +39,7 @@ const setting = (path: string, n: number) => ({
   update: { name: nameOf(path), fields: { n: { integerValue: String(n) } } },
 });
 const set = (path: string, n: number) => engine.commit([setting(path, n)]);
-const valueOf = (path: string) => {
+const numberAt = (path: string) => {
   const n = store.read(nameOf(path))?.fields['n'];
   return n !== undefined && 'integerValue' in n ? Number(n.integerValue) : undefined;
 };
@@ -62,11 +62,11 @@ describe('locks', () => {
     const waiting = [set('a/x', 5), engine.commit([{ delete: nameOf('a/gone') }]), set('a/missing', 5)];
     await set('a/other', 1);
     for (const each of waiting) expect(await isWaiting(each)).toBe(true);
-    expect([valueOf('a/x'), valueOf('a/gone'), valueOf('a/missing')]).toEqual([1, 1, undefined]);
+    expect([numberAt('a/x'), numberAt('a/gone'), numberAt('a/missing')]).toEqual([1, 1, undefined]);
     // What it writes it may write: only others wait.
     await engine.commit([setting('a/x', 2)], transaction);
     await Promise.all(waiting);
-    expect([valueOf('a/x'), valueOf('a/gone'), valueOf('a/missing')]).toEqual([5, undefined, 5]);
+    expect([numberAt('a/x'), numberAt('a/gone'), numberAt('a/missing')]).toEqual([5, undefined, 5]);
   });
 
   test('of a query hold off what it would find, and nothing else', async () => {
@@ -89,9 +89,9 @@ describe('locks', () => {
     const transaction = engine.begin(undefined);
     engine.read(nameOf('a/x'), transaction);
     await expect(set('a/x', 2)).rejects.toEqual(aborted);
-    expect(valueOf('a/x')).toBe(1);
+    expect(numberAt('a/x')).toBe(1);
     await engine.commit([setting('a/x', 3)], transaction);
-    expect(valueOf('a/x')).toBe(3);
+    expect(numberAt('a/x')).toBe(3);
   });
 
   test('end with a transaction that expires, and whoever waits goes on', async () => {
@@ -117,7 +117,7 @@ describe('locks', () => {
     ] as const;
     await expect(outcomes[1]).rejects.toEqual(aborted);
     await outcomes[0];
-    expect([valueOf('a/y'), valueOf('a/x')]).toEqual([1, undefined]);
+    expect([numberAt('a/y'), numberAt('a/x')]).toEqual([1, undefined]);
     // Whoever runs again is as old as at first, and wins against those that began in between.
     const between = engine.begin(undefined);
     const again = engine.begin({ readWrite: { retryTransaction: younger } });
@@ -126,7 +126,7 @@ describe('locks', () => {
     const retried = engine.commit([setting('a/y', 3)], again);
     await expect(engine.commit([setting('a/x', 4)], between)).rejects.toEqual(aborted);
     await retried;
-    expect([valueOf('a/y'), valueOf('a/x')]).toEqual([3, undefined]);
+    expect([numberAt('a/y'), numberAt('a/x')]).toEqual([3, undefined]);
   });
 
   test('make write skew impossible: of two doctors on call one stays', async () => {
@@ -144,7 +144,7 @@ describe('locks', () => {
     };
     const outcomes = await Promise.allSettled([leave('a/ann'), leave('a/bob')]);
     expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
-    expect(valueOf('a/ann')! + valueOf('a/bob')!).toBe(1);
+    expect(numberAt('a/ann')! + numberAt('a/bob')!).toBe(1);
   });
 
   test('let transactions that read the same documents run one after the other', async () => {
@@ -175,7 +175,7 @@ describe('locks', () => {
     await turn;
     engine.rollback(second);
     await commit;
-    expect(valueOf('a/y')).toBe(1);
+    expect(numberAt('a/y')).toBe(1);
   });
 });
 
@@ -240,7 +240,7 @@ test('transfers between accounts by transactions and plain writes, in any interl
         const read = async (account: number, turns: number) => {
           await engine.takeTurn(transaction, [nameOf(`accounts/${account}`)]);
           engine.read(nameOf(`accounts/${account}`), transaction);
-          const n = valueOf(`accounts/${account}`)!;
+          const n = numberAt(`accounts/${account}`)!;
           await pause(turns);
           return n;
         };
@@ -256,7 +256,7 @@ test('transfers between accounts by transactions and plain writes, in any interl
       for (const outcome of outcomes)
         if (outcome.status === 'rejected') expect(outcome.reason).toEqual(aborted);
       expect(outcomes.some(({ status }) => status === 'fulfilled')).toBe(true);
-      expect([0, 1, 2, 3].reduce((sum, account) => sum + valueOf(`accounts/${account}`)!, 0)).toBe(400);
+      expect([0, 1, 2, 3].reduce((sum, account) => sum + numberAt(`accounts/${account}`)!, 0)).toBe(400);
     }),
     { numRuns: 40 },
   );
