@@ -8,6 +8,8 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
+/** Programs start slowly on a busy machine. */
+const SLOW = { timeout: 60_000 };
 let folder: string;
 beforeAll(async () => {
   // Inside the repository, so that the package is found by its name.
@@ -34,7 +36,7 @@ async function run(...args: string[]): Promise<{ output: string; status: unknown
   return { output, status };
 }
 
-test('ten lines are a worker that the local RunPod runs', async () => {
+test('ten lines are a worker that the local RunPod runs', SLOW, async () => {
   const worker = await readFile(join(folder, 'worker.mjs'), 'utf8');
   expect(worker.trim().split('\n').length).toBeLessThanOrEqual(10);
   const { output, status } = await run('try.mjs');
@@ -43,7 +45,7 @@ test('ten lines are a worker that the local RunPod runs', async () => {
   expect(output).toContain("output: { hello: 'world' }");
 });
 
-test('the same file runs a test job without a platform', async () => {
+test('the same file runs a test job without a platform', SLOW, async () => {
   const { output, status } = await run('worker.mjs', '--test_input', '{"input": {"name": "test"}}');
   expect(status).toBe(0);
   expect(JSON.parse(output.trim().split('\n').at(-1) ?? '')).toEqual({ output: { hello: 'test' } });

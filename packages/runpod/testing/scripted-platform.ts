@@ -93,7 +93,7 @@ export async function setUp(
 
 /** `check` until it passes; generous, because the machine may be busy. */
 export function eventually<T>(check: () => Promise<T> | T): Promise<T> {
-  return vi.waitFor(check, { timeout: 15_000, interval: 10 });
+  return vi.waitFor(check, { timeout: 40_000, interval: 10 });
 }
 
 /** Ends the call with `body` as JSON. */

@@ -15,6 +15,9 @@ import { type Program, runWorker } from './index.ts';
 const PROGRAM = fileURLToPath(new URL('./fixtures/worker-program.mjs', import.meta.url));
 const SOURCE_FLAGS = ['--conditions=source', '--import', createRequire(import.meta.url).resolve('tsx')];
 
+/** Programs start slowly on a busy machine. */
+const SLOW = { timeout: 60_000 };
+
 function startProgram(environment: Record<string, string>) {
   const child = spawn(process.execPath, [...SOURCE_FLAGS, PROGRAM], {
     env: { PATH: process.env['PATH'], ...environment },
@@ -37,7 +40,7 @@ async function temporaryFolder(): Promise<string> {
   return folder;
 }
 
-describe('a handler that blocks the event loop', () => {
+describe('a handler that blocks the event loop', SLOW, () => {
   test('keeps its job, because pings go on, until the watchdog finds the worker stuck', async () => {
     const { local, client, exchanges } = await startLocalBench({
       maxDeliveries: 1,
@@ -56,7 +59,7 @@ describe('a handler that blocks the event loop', () => {
   });
 });
 
-describe('a result that cannot be posted', () => {
+describe('a result that cannot be posted', SLOW, () => {
   test('survives the cut of the network and the death of the process, and goes before the next take', async () => {
     const { local, client, exchanges } = await startLocalBench();
     const line = await startCuttableLine(local.port);
@@ -92,7 +95,7 @@ describe('a result that cannot be posted', () => {
   });
 });
 
-describe('signals', () => {
+describe('signals', SLOW, () => {
   test('drain the worker, and a second one ends it at once', async () => {
     const { local, client } = await startLocalBench();
     const worker = startProgram(local.workerEnvironment('w1'));

@@ -211,21 +211,6 @@ describe('stopping a job', () => {
 });
 
 describe('a platform that does not hold its polls', () => {
-  test.each([204, 400])(
-    'with an instant %i is asked a few times a second, not in a busy loop',
-    async (status) => {
-      const { count } = await setUp(
-        (call, response) => call.startsWith('job-') && reply(response, status),
-        async () => null,
-      );
-      await setTimeout(1_000);
-      expect(count('job-take')).toBeGreaterThan(1);
-      expect(count('job-take')).toBeLessThan(10);
-      expect(count('job-stop')).toBeLessThan(3);
-      await eventually(() => expect(count('job-take')).toBeGreaterThan(1));
-    },
-  );
-
   test('that cuts a job short is asked again, and the log does not quote the job', async () => {
     const whole = JSON.stringify(job);
     const replies = [whole.slice(0, -3), whole];
