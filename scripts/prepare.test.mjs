@@ -44,6 +44,7 @@ const files = {
   'parts/vite/bin/vite.js': bundler,
   'parts/vitest/package.json': '{"name":"vitest","version":"1.0.0"}',
   'parts/vitest/vitest.mjs': 'console.log("tested");',
+  'scripts/build-worker.mjs': 'export async function buildWorker() { console.log("bundled"); }',
   'tsconfig.base.json': '{}',
   'packages/one/src/a.ts': '',
   'packages/one/src/b.ts': '',
@@ -123,6 +124,12 @@ function touch(file) {
 test('a fresh clone is installed and built; after that nothing is done and nothing is said', async () => {
   expect(await run('start')).toEqual({ code: 0, output: fresh });
   expect(await run('start')).toEqual({ code: 0, output: 'started\n' });
+});
+
+test('a folder to deploy is bundled from the sources: packages are installed, and nothing else is built', async () => {
+  expect(await run('build:worker')).toEqual({ code: 0, output: 'Installing packages…\nbundled\n' });
+  expect(await run('build')).toEqual({ code: 0, output: 'Building…\n' });
+  expect(await run('build')).toEqual({ code: 0, output: '' });
 });
 
 test('running installs no tools; testing adds them, and a later start leaves them', async () => {
