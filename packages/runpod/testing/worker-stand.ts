@@ -17,6 +17,10 @@ import {
 } from '../src/local/index.ts';
 
 export const API_KEY = 'rpa_TESTKEY';
+const PROGRAMS = [
+  new URL('../src/local/fixtures/worker-program.mjs', import.meta.url),
+  new URL('../src/local/fixtures/local-program.mjs', import.meta.url),
+];
 
 let programs: Promise<string> | undefined;
 afterAll(async () => {
@@ -34,11 +38,10 @@ export async function programFile(name: 'worker-program' | 'local-program'): Pro
 
 async function bundlePrograms(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'firepod-programs-'));
-  const fixtures = fileURLToPath(new URL('../src/local/fixtures/', import.meta.url));
   const conditions = ['source', ...defaultServerConditions];
   await build({
     configFile: false,
-    root: fixtures,
+    root: import.meta.dirname,
     logLevel: 'warn',
     resolve: { conditions },
     ssr: { noExternal: true, resolve: { conditions } },
@@ -48,7 +51,7 @@ async function bundlePrograms(): Promise<string> {
       emptyOutDir: false,
       minify: false,
       rolldownOptions: {
-        input: [join(fixtures, 'worker-program.mjs'), join(fixtures, 'local-program.mjs')],
+        input: PROGRAMS.map((program) => fileURLToPath(program)),
         output: { entryFileNames: '[name].mjs', chunkFileNames: '[name].mjs' },
       },
     },

@@ -106,7 +106,11 @@ function createExchange(
     authorization: request.headers.authorization,
     callerGone: gone.signal,
     async readBody(maxBytes) {
-      body ??= readAll(request);
+      body ??= readAll(request).catch((error) => {
+        // It left while it was sending: the reply's end, which says so too, may come after this.
+        if (!request.complete) gone.abort();
+        throw error;
+      });
       const { bytes, sizeBytes } = await body;
       if (sizeBytes > maxBytes) return undefined;
       bodyText = bytes.toString('utf8');

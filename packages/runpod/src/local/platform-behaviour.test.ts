@@ -1,5 +1,8 @@
 /** What the local RunPod does to workers and jobs where settings decide, over HTTP and on a clock that stands still. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { silentLogger } from '../logger.ts';
 import {
   createManualClock,
   type ExchangeRecord,
@@ -198,6 +201,26 @@ test('a worker that is not fit gets no more jobs, and what it had goes to anothe
   });
   expect((await refused).status).toBe(204);
   expect((await call(`/status/${id}`)).body).toMatchObject({ workerId: 'w2', retries: 1 });
+});
+
+test('a caller that leaves while it sends is no error of ours, and changes nothing', async () => {
+  const errors: string[] = [];
+  const records: ExchangeRecord[] = [];
+  const { local, call } = await setUp({
+    logger: { ...silentLogger, error: (_, message) => errors.push(message) },
+    onExchange: (record) => records.push(record),
+  });
+  const socket = connect(local.port, '127.0.0.1');
+  await once(socket, 'connect');
+  const head =
+    'POST /v2/ep/run HTTP/1.1\r\nhost: h\r\nauthorization: rpa_KEY\r\ncontent-length: 100\r\n\r\n{"inp';
+  await new Promise<void>((resolve) => socket.write(head, () => resolve()));
+  await call('/health');
+  socket.destroy();
+  await eventually(() => expect(records).toHaveLength(2));
+  expect(records[1]).toMatchObject({ operation: 'run', status: undefined, isComplete: false });
+  expect((await call('/health')).body.jobs.inQueue).toBe(0);
+  expect(errors).toEqual([]);
 });
 
 test('an observer gets each request and its reply, without the key', async () => {
