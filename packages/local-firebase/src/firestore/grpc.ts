@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import grpc from '@grpc/grpc-js';
 import type { Caller } from './identity.ts';
-import { createListenSession, type StreamSession } from './listen.ts';
+import { createListenSession, type Outlet, type StreamSession } from './listen.ts';
 import { streamingMethods, unaryMethods } from './methods.ts';
 import { decodeMessage, encodeMessage, firestoreMethods } from './protos.ts';
 import { type Service, toStatusError } from './service.ts';
@@ -87,7 +87,7 @@ type CreateSession = (
   service: Service,
   caller: Caller,
   // biome-ignore lint/suspicious/noExplicitAny: sessions know their messages; this transport passes them through.
-  send: (response: any) => void,
+  outlet: Outlet<any>,
   // biome-ignore lint/suspicious/noExplicitAny: as above.
 ) => StreamSession<any>;
 
@@ -101,19 +101,28 @@ function streamHandler(service: Service, createSession: CreateSession) {
       session?.close();
       session = undefined;
     };
+    const fail = (error: unknown) => {
+      if (isOver) return;
+      close();
+      call.emit('error', grpcErrorOf(service, error));
+    };
     call.on('data', async (request: object) => {
       if (isOver) return;
       try {
-        session ??= createSession(service, callerOfCall(service, call), (response) => {
-          if (!isOver) call.write(response);
+        session ??= createSession(service, callerOfCall(service, call), {
+          send(response) {
+            if (!isOver) call.write(response);
+          },
+          // HTTP/2 takes no more than the client makes room for.
+          isCongested: () => call.writableNeedDrain,
+          fail,
         });
         await session.handle(request);
       } catch (error) {
-        if (isOver) return;
-        close();
-        call.emit('error', grpcErrorOf(service, error));
+        fail(error);
       }
     });
+    call.on('drain', () => session?.onRelief());
     call.on('end', () => {
       close();
       call.end();

@@ -8,6 +8,7 @@ import type { Engine } from './engine.ts';
 import { createListenSession, type StreamSession } from './listen.ts';
 import type { ListenRequest, ListenResponse, StructuredQuery, Target, TargetChange } from './messages.ts';
 import { createService, type Service } from './service.ts';
+import type { StatusError } from './status.ts';
 import { openStore, type Store } from './store.ts';
 
 const documents = 'projects/p/databases/(default)/documents';
@@ -18,6 +19,8 @@ let service: Service;
 let engine: Engine;
 let sent: ListenResponse[];
 let session: StreamSession<ListenRequest>;
+let isCongested = false;
+let failure: StatusError | undefined;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'listen-'));
@@ -37,7 +40,19 @@ function open(): void {
 
 function newSession(): StreamSession<ListenRequest> {
   sent = [];
-  return createListenSession(service, { kind: 'admin' }, (response) => sent.push(response));
+  isCongested = false;
+  failure = undefined;
+  return createListenSession(
+    service,
+    { kind: 'admin' },
+    {
+      send: (response) => sent.push(response),
+      isCongested: () => isCongested,
+      fail: (error) => {
+        failure = error;
+      },
+    },
+  );
 }
 
 const set = (path: string, n: number) =>
@@ -253,4 +268,55 @@ describe('resuming', () => {
   });
 
   const tokenOf = (epoch: string, version: string) => Buffer.from(`${epoch}:${version}`);
+});
+
+describe('a client that reads slowly', () => {
+  const ends: StructuredQuery = { ...things, orderBy: [{ field: { fieldPath: 'n' } }], limit: { value: 2 } };
+
+  test('hears the newest state once it has caught up, in one snapshot, and nothing that came and went', async () => {
+    for (const [id, n] of [
+      ['a', 1],
+      ['b', 2],
+      ['c', 3],
+    ] as const)
+      await set(`things/${id}`, n);
+    listen(1, things);
+    listen(2, ends);
+    sent = [];
+    isCongested = true;
+    for (let n = 10; n < 20; n++) await set('things/a', n);
+    await set('things/passing', 0);
+    await remove('things/passing');
+    await remove('things/b');
+    expect(sent).toEqual([]);
+    isCongested = false;
+    session.onRelief();
+    expect(transcript().sort()).toEqual(['NO_CHANGE', 'gone b 1,2', 'show a 1,2', 'show c 2'].sort());
+    sent = [];
+    session.onRelief();
+    await set('things/a', 30);
+    expect(transcript()).toEqual(['show a 1,2', 'NO_CHANGE']);
+  });
+
+  test('starts a new target from the state that its other targets are brought to', async () => {
+    await set('things/a', 1);
+    listen(1, things);
+    isCongested = true;
+    await set('things/a', 2);
+    listen(2, ends);
+    expect(transcript()).toEqual(['show a 1', 'NO_CHANGE', 'ADD 2', 'show a 2', 'CURRENT 2', 'NO_CHANGE']);
+  });
+
+  test('loses its stream when too much has changed meanwhile, with an error that makes it resume', async () => {
+    listen(1, things);
+    isCongested = true;
+    for (let batch = 0; batch < 11; batch++) {
+      await engine.commit(
+        Array.from({ length: 1000 }, (_, index) => ({
+          update: { name: `${documents}/things/${batch}-${index}`, fields: {} },
+        })),
+      );
+    }
+    expect(failure).toMatchObject({ status: 'UNAVAILABLE' });
+  });
 });

@@ -3,23 +3,72 @@ import type { Change } from './engine.ts';
 import type { Caller } from './identity.ts';
 import type { ListenRequest, ListenResponse, Target, TargetChange } from './messages.ts';
 import { type Service, toStatusError } from './service.ts';
-import { STATUS_NUMBERS } from './status.ts';
+import { STATUS_NUMBERS, StatusError } from './status.ts';
 import { toMessage } from './stored-document.ts';
 import { type ActiveTarget, createTarget, type TargetDelta } from './target.ts';
 import { timestampFromMicros } from './timestamp.ts';
 
 /** What a transport does with a stream: hand in requests in order, and close it when the client is gone. */
-export type StreamSession<Request> = { handle(request: Request): void | Promise<void>; close(): void };
+export type StreamSession<Request> = {
+  handle(request: Request): void | Promise<void>;
+  /** The client has read what made the outlet congested. */
+  onRelief(): void;
+  close(): void;
+};
 
-/** @param send Called with each response, in order; must not throw. */
+/** What a stream does with its transport. */
+export type Outlet<Response> = {
+  /** Must not throw. */
+  send(response: Response): void;
+  /** Whether the client is so far behind that what can wait should. */
+  isCongested(): boolean;
+  /** Ends the stream with an error. */
+  fail(error: StatusError): void;
+};
+
+/**
+ * A client that reads slowly is told the newest state when it is ready for it, not every one in between. Of so many
+ * changed documents that it has not heard of the stream ends, and the client comes back with its resume tokens.
+ */
+const MAX_DEFERRED_DOCUMENTS = 10_000;
+
 export function createListenSession(
   service: Service,
   caller: Caller,
-  send: (response: ListenResponse) => void,
+  outlet: Outlet<ListenResponse>,
 ): StreamSession<ListenRequest> {
   const { engine, guard } = service;
+  const { send } = outlet;
   const targets = new Map<number, ActiveTarget>();
-  const unsubscribe = engine.subscribe(applyCommit);
+  const deferred = new Map<string, Change>();
+  const unsubscribe = engine.subscribe((changes, commitMicros) => {
+    if (targets.size === 0) return;
+    if (outlet.isCongested()) defer(changes);
+    else applyCommit(changes, commitMicros);
+  });
+
+  function defer(changes: readonly Change[]): void {
+    for (const change of changes) {
+      const earlier = deferred.get(change.name);
+      deferred.set(change.name, earlier === undefined ? change : { ...change, before: earlier.before });
+    }
+    if (deferred.size <= MAX_DEFERRED_DOCUMENTS) return;
+    close();
+    outlet.fail(new StatusError('UNAVAILABLE', 'The client reads too slowly: the stream must be resumed.'));
+  }
+
+  function applyDeferred(): void {
+    if (deferred.size === 0) return;
+    const changes = [...deferred.values()];
+    deferred.clear();
+    applyCommit(changes, engine.readMicros());
+  }
+
+  function close(): void {
+    unsubscribe();
+    targets.clear();
+    deferred.clear();
+  }
 
   function sendChange(
     targetChangeType: TargetChange['targetChangeType'],
@@ -108,12 +157,12 @@ export function createListenSession(
   return {
     handle(request) {
       guard.checkDatabase(request.database);
+      // A target starts with the present state: the others must not be behind it.
+      applyDeferred();
       if (request.addTarget !== undefined) addTarget(request.addTarget);
       else if (request.removeTarget !== undefined) removeTarget(request.removeTarget);
     },
-    close() {
-      unsubscribe();
-      targets.clear();
-    },
+    onRelief: applyDeferred,
+    close,
   };
 }

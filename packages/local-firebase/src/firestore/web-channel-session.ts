@@ -17,6 +17,8 @@ const ABANDONED_AFTER_MS = 60_000;
  * many bytes the present one ends, so that the client opens another and what is kept stays small.
  */
 const ROTATE_AFTER_BYTES = 1024 * 1024;
+/** With this much unacknowledged a client is behind: what can be put off is. */
+const CONGESTED_BYTES = 4 * ROTATE_AFTER_BYTES;
 /** A client that leaves this much unacknowledged loses its channel, and starts a new one from its resume tokens. */
 const MAX_KEPT_BYTES = 64 * 1024 * 1024;
 
@@ -26,6 +28,8 @@ export type WebChannelSession = {
   send(message: unknown): void;
   /** Takes messages of a forward request: each once, in the order of their ids, whatever is repeated or overtaken. */
   receive(maps: readonly ChannelMap[]): void;
+  /** Whether the client is so far behind that what can wait should. */
+  isCongested(): boolean;
   /** The client has everything up to this id. */
   acknowledge(arrayId: number): void;
   /** Makes a pending GET the way to the client. */
@@ -43,6 +47,8 @@ export type WebChannelSession = {
 export type SessionHandlers = {
   /** Must not reject. */
   onMessage(data: string): void | Promise<void>;
+  /** The client has caught up. */
+  onRelief(): void;
   /** Called once, however the session ends. */
   onClose(): void;
 };
@@ -132,6 +138,7 @@ export function createWebChannelSession(id: string, handlers: SessionHandlers): 
   return {
     id,
     send: (message) => push([message]),
+    isCongested: () => keptBytes > CONGESTED_BYTES,
     receive(maps) {
       for (const { id: mapId, data } of maps) if (mapId >= nextMapId) earlyMaps.set(mapId, data);
       for (;;) {
@@ -144,8 +151,10 @@ export function createWebChannelSession(id: string, handlers: SessionHandlers): 
     acknowledge(arrayId) {
       const acknowledged = kept.filter(({ array }) => array[0] <= arrayId);
       if (acknowledged.length === 0) return;
+      const wasCongested = keptBytes > CONGESTED_BYTES;
       kept = kept.slice(acknowledged.length);
       keptBytes -= acknowledged.reduce((total, { json }) => total + json.length, 0);
+      if (wasCongested && keptBytes <= CONGESTED_BYTES) handlers.onRelief();
     },
     openBackChannel(response, { isStreaming, timeoutMs }) {
       endBackChannel();

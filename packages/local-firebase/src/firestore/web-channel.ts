@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Caller } from './identity.ts';
-import { createListenSession, type StreamSession } from './listen.ts';
+import { createListenSession, type Outlet, type StreamSession } from './listen.ts';
 import type { ListenRequest, WriteRequest } from './messages.ts';
 import { messageFromJson, messageToJson } from './protos.ts';
 import { type Service, toStatusError } from './service.ts';
@@ -125,6 +125,7 @@ function createStreamSession(
         fail(error);
       }
     },
+    onRelief: () => stream?.onRelief(),
     onClose() {
       stream?.close();
       stream = undefined;
@@ -133,17 +134,21 @@ function createStreamSession(
   });
 
   function openStream(caller: Caller): StreamSession<ListenRequest & WriteRequest> {
-    const send = (response: object) => {
-      try {
-        session.send(messageToJson(`${method}Response`, response));
-      } catch (error) {
-        // A message that cannot be written must end this stream, not the commit that caused it.
-        fail(error);
-      }
+    const outlet: Outlet<object> = {
+      send(response) {
+        try {
+          session.send(messageToJson(`${method}Response`, response));
+        } catch (error) {
+          // A message that cannot be written must end this stream, not the commit that caused it.
+          fail(error);
+        }
+      },
+      isCongested: session.isCongested,
+      fail,
     };
     return method === 'Listen'
-      ? createListenSession(service, caller, send)
-      : createWriteSession(service, caller, send);
+      ? createListenSession(service, caller, outlet)
+      : createWriteSession(service, caller, outlet);
   }
 
   function fail(error: unknown): void {

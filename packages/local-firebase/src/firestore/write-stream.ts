@@ -1,7 +1,7 @@
 /** One Write stream: a handshake, then commits in order. Client SDKs send their queued writes this way. */
 import { randomBytes } from 'node:crypto';
 import type { Caller } from './identity.ts';
-import type { StreamSession } from './listen.ts';
+import type { Outlet, StreamSession } from './listen.ts';
 import type { WriteRequest, WriteResponse } from './messages.ts';
 import type { Service } from './service.ts';
 
@@ -12,7 +12,7 @@ import type { Service } from './service.ts';
 export function createWriteSession(
   service: Service,
   caller: Caller,
-  send: (response: WriteResponse) => void,
+  { send }: Outlet<WriteResponse>,
 ): StreamSession<WriteRequest> {
   const { engine, guard } = service;
   let commitCount = 0;
@@ -44,6 +44,8 @@ export function createWriteSession(
       });
       return answered;
     },
+    // Clients send few writes before they have the answers.
+    onRelief() {},
     close() {
       isClosed = true;
     },
