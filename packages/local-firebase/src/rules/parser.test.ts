@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { arbitraryExpression, withoutPositions } from '../../test/rules-expression-arbitrary.ts';
 import { checkRules } from './checker.ts';
-import { arbitraryExpression, withoutPositions } from './expression-arbitrary.ts';
 import { parseRules } from './parser.ts';
 import { printExpression, printRules } from './printer.ts';
 import type { Expression, RulesFile } from './syntax.ts';

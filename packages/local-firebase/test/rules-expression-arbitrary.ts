@@ -1,6 +1,6 @@
 /** Random syntax trees for property tests: of every kind of expression, with the names that rules know. */
 import fc from 'fast-check';
-import { type BinaryOperator, type Expression, precedences, typeNames } from './syntax.ts';
+import { type BinaryOperator, type Expression, precedences, typeNames } from '../src/rules/syntax.ts';
 
 const position = { line: 1, column: 1 };
 
