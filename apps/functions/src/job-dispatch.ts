@@ -114,6 +114,7 @@ function refusalSentence(error: RunpodError): string {
     case 'rate_limited':
       return 'The GPU service has too many requests at the moment. Please try again in a minute.';
     case 'bad_request':
+    case 'payload_too_large':
       return 'The GPU service refused the request. It may be too large: send large images as uploaded sources.';
     default:
       return 'The GPU service cannot be reached at the moment. Please try again.';
