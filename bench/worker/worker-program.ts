@@ -41,6 +41,8 @@ export function startWorkerProgram(
   const child = spawn(program.command, program.args, {
     env: { PATH: process.env['PATH'], ...withoutSystemChecks, ...local.workerEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
+    // A process group of its own: the pings of runpod-python's are a process that outlives a killed parent.
+    detached: true,
   });
   const lines = createInterface({ input: child.stdout });
   return {
@@ -60,10 +62,16 @@ export function startWorkerProgram(
 }
 
 async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exited = once(child, 'exit');
-  child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
-  await exited;
-  clearTimeout(timer);
+  if (child.exitCode === null && child.signalCode === null) {
+    const exited = once(child, 'exit');
+    child.kill('SIGTERM');
+    const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
+    await exited;
+    clearTimeout(timer);
+  }
+  try {
+    process.kill(-child.pid!, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // the group is empty
+  }
 }
