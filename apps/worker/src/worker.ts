@@ -6,7 +6,7 @@ import { ENGINE_ABORT_GRACE_MS } from './engines/host.ts';
 import type { Environment, FirebaseSettings } from './env.ts';
 import { connectFirebase } from './firebase.ts';
 import { createJobHandler } from './job/job-handler.ts';
-import { refuseLargeResult } from './job/large-result.ts';
+import { createLargeResultRefusal } from './job/large-result.ts';
 import { publishModelCard } from './model-card.ts';
 import { createMediaStore } from './storage/media-store.ts';
 
@@ -49,7 +49,7 @@ export function startFirepodWorker(environment: Environment, engine: Engine, log
       ...(firebase ? [{ name: 'firebase_access', run: () => firebase.access }] : []),
       { name: 'model', run: async () => void (await description), timeoutMs: MODEL_LOAD_TIMEOUT_MS },
     ],
-    offloadResult: refuseLargeResult,
+    offloadResult: createLargeResultRefusal({ hasStorage: firebase !== null }),
     handler: createJobHandler({
       firebase,
       engine,

@@ -2,14 +2,14 @@ import { createRunpodClient, parseJobError } from '@firepod/runpod/client';
 import { startLocalRunpod } from '@firepod/runpod/local';
 import { settingsFrom, startWorker } from '@firepod/runpod/worker';
 import { expect, it } from 'vitest';
-import { refuseLargeResult } from './large-result.ts';
+import { createLargeResultRefusal } from './large-result.ts';
 
 it('a direct job whose pictures RunPod cannot carry fails with what to ask for instead', async () => {
   const runpod = await startLocalRunpod({ endpointId: 'local', apiKey: 'test-key' });
   const worker = startWorker({
     settings: settingsFrom(runpod.workerEnvironment()),
     handler: async () => ({ generation_data: { image_urls: ['x'.repeat(20_000_000)] } }),
-    offloadResult: refuseLargeResult,
+    offloadResult: createLargeResultRefusal({ hasStorage: true }),
   });
   const client = createRunpodClient({ baseUrl: runpod.baseUrl, endpointId: 'local', apiKey: 'test-key' });
   const job = await client.runSync({});

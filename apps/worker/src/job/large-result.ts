@@ -4,9 +4,14 @@ import { JobError, type OffloadResult } from '@firepod/runpod/worker';
 /**
  * Refuses: who asked for data URLs has no place in Storage to which their pictures could go, and the same request would
  * be too large again. Only direct jobs come here, because stored ones carry URLs.
+ *
+ * @param options.hasStorage whether this worker could have stored them, had it been asked to
  */
-export const refuseLargeResult: OffloadResult = async (_, { sizeBytes, maxBytes }) => {
-  const size = (Math.ceil(sizeBytes / 100_000) / 10).toFixed(1);
-  const message = `The result is ${size} MB with its pictures as data URLs, and RunPod carries ${maxBytes / 1_000_000} MB: ask with use_cloud_storage: true, for fewer or smaller pictures, or for output_format jpeg or webp.`;
-  throw new JobError(message, { code: 'invalid_argument' });
-};
+export function createLargeResultRefusal({ hasStorage }: { hasStorage: boolean }): OffloadResult {
+  return async (_, { sizeBytes, maxBytes }) => {
+    const size = (Math.ceil(sizeBytes / 100_000) / 10).toFixed(1);
+    const advice = `${hasStorage ? 'ask with use_cloud_storage: true, ' : 'ask '}for fewer or smaller pictures, or for output_format jpeg or webp`;
+    const message = `The result is ${size} MB with its pictures as data URLs, and RunPod carries ${maxBytes / 1_000_000} MB: ${advice}.`;
+    throw new JobError(message, { code: 'invalid_argument' });
+  };
+}
