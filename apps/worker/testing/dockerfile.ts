@@ -1,7 +1,7 @@
 /** Reads as much of a Dockerfile as ours uses: stages, and their instructions in order. */
 
 /** One instruction: `COPY --from=build a b` is `{keyword: 'COPY', flags: {from: 'build'}, text: 'a b'}`. */
-export interface Instruction {
+interface Instruction {
   keyword: string;
   flags: Record<string, string>;
   text: string;
