@@ -8,6 +8,8 @@
  * - `aborted`: the caller's AbortSignal fired; `cause` holds its reason.
  * - `out_of_memory`: ONNX Runtime could not allocate; the sessions are still usable with a smaller request.
  * - `inference_failed`: ONNX Runtime refused a run, or the model's output holds NaN or infinity.
+ * - `download_failed`: a server refused or kept failing after retries; nothing was left under the file's name.
+ * - `download_corrupt`: a download has another size or hash than promised; it was deleted.
  * - `disposed`: the pipeline was used after `dispose()`.
  */
 export type DiffusionErrorCode =
@@ -18,6 +20,8 @@ export type DiffusionErrorCode =
   | 'aborted'
   | 'out_of_memory'
   | 'inference_failed'
+  | 'download_failed'
+  | 'download_corrupt'
   | 'disposed';
 
 /** Every error that this package throws on purpose; the message is a full sentence without secrets or stack traces. */
@@ -35,7 +39,7 @@ export class DiffusionError extends Error {
 export function throwIfAborted(signal: AbortSignal): void {
   if (signal.aborted) {
     if (signal.reason instanceof DiffusionError) throw signal.reason;
-    throw new DiffusionError('aborted', 'The generation was aborted by its caller.', {
+    throw new DiffusionError('aborted', 'The work was aborted by its caller.', {
       cause: signal.reason,
     });
   }

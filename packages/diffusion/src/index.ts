@@ -1,5 +1,18 @@
 /** Diffusion models on ONNX Runtime: tensors in, pixels out. Imports nothing of ours. */
 
+export {
+  type ContentHash,
+  type DownloadOptions,
+  downloadFile,
+  type FileDownload,
+} from './download/download-file.ts';
+export {
+  downloadHubModel,
+  type HubDownload,
+  type HubDownloadOptions,
+  type HubModel,
+  type HubProgress,
+} from './download/hub.ts';
 export { DiffusionError, type DiffusionErrorCode } from './errors.ts';
 export type { DiffusionLogger } from './logger.ts';
 export type { ImageTask } from './model-folder.ts';
