@@ -19,7 +19,14 @@ await runService(async ({ projectId, host, modelFolder, ports }: FunctionsOption
   const logger = createConsoleLogger();
   const functions = await import('@firepod/functions');
   const [functionsHost] = await Promise.all([
-    startFunctionsHost({ projectId, host, port: ports.functions, functions, logger }),
+    startFunctionsHost({
+      projectId,
+      host,
+      port: ports.functions,
+      functions,
+      eventSources: [`http://${process.env['FIRESTORE_EMULATOR_HOST']}`],
+      logger,
+    }),
     publishModelCard(projectId, modelFolder),
   ]);
   // Only now is the port known; functions read their parameters inside handlers, so they see it.

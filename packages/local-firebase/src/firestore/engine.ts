@@ -11,6 +11,7 @@ import type { Store } from './store.ts';
 import type { StoredDocument } from './stored-document.ts';
 import { type Clock, createCommitClock, timestampFromMicros } from './timestamp.ts';
 import { createTransactions, type Transaction, type TransactionLimits } from './transactions.ts';
+import type { Triggers } from './triggers.ts';
 import { applyWrite, documentOf, failedPrecondition } from './write.ts';
 
 /** One document's change in a commit. */
@@ -26,6 +27,8 @@ export type EngineOptions = {
   /** The contents of firestore.indexes.json; without it every query is served. */
   indexes?: IndexesFile | undefined;
   transactions?: TransactionLimits | undefined;
+  /** The events that commits cause, stored with them. */
+  triggers?: Pick<Triggers, 'eventsOf' | 'wake'> | undefined;
 };
 
 export type Engine = {
@@ -97,9 +100,11 @@ export function createEngine(store: Store, clock: Clock, options: EngineOptions 
 
   function apply({ changes, micros, version }: Staged): void {
     if (changes.length === 0) return;
-    store.commit(new Map(changes.map(({ name, after }) => [name, after])), version, micros);
+    const events = options.triggers?.eventsOf(changes, micros) ?? [];
+    store.commit(new Map(changes.map(({ name, after }) => [name, after])), version, micros, events);
     transactions.recordReplaced(changes);
     for (const listener of listeners) listener(changes, micros);
+    if (events.length > 0) options.triggers?.wake();
   }
 
   function lockQuery(query: CompiledQuery, transaction: Transaction | undefined): void {

@@ -55,14 +55,17 @@ function newSession(): StreamSession<ListenRequest> {
   );
 }
 
-const set = (path: string, n: number) =>
-  engine.commit([{ update: { name: `${documents}/${path}`, fields: { n: { integerValue: String(n) } } } }]);
-const remove = (path: string) => engine.commit([{ delete: `${documents}/${path}` }]);
+/** Commits at once: nothing is locked. */
+const set = (path: string, n: number): void =>
+  void engine.commit([
+    { update: { name: `${documents}/${path}`, fields: { n: { integerValue: String(n) } } } },
+  ]);
+const remove = (path: string): void => void engine.commit([{ delete: `${documents}/${path}` }]);
 
 function listen(targetId: number, query: StructuredQuery, more: Partial<Target> = {}): void {
   sent = [];
   const target = { targetId, query: { parent: documents, structuredQuery: query }, ...more };
-  session.handle({ database: 'projects/p/databases/(default)', addTarget: target });
+  void session.handle({ database: 'projects/p/databases/(default)', addTarget: target });
 }
 const things: StructuredQuery = { from: [{ collectionId: 'things' }] };
 
@@ -107,7 +110,7 @@ test('one commit is one snapshot, with one message for each document and all its
     where: { fieldFilter: { field: { fieldPath: 'n' }, op: 'GREATER_THAN', value: { integerValue: '5' } } },
   });
   sent = [];
-  engine.commit(
+  void engine.commit(
     [
       ['a', '9'],
       ['b', '1'],
@@ -156,7 +159,7 @@ test('read times never go backwards, whatever the clock does', () => {
 test('removing a target is confirmed, and it hears no more', () => {
   listen(1, things);
   sent = [];
-  session.handle({ database: 'projects/p/databases/(default)', removeTarget: 1 });
+  void session.handle({ database: 'projects/p/databases/(default)', removeTarget: 1 });
   set('things/a', 1);
   expect(transcript()).toEqual(['REMOVE 1']);
 });
@@ -173,7 +176,7 @@ test('a refused target ends with its cause and leaves the others alone', () => {
 
 test('a document target tells of a missing document and of its coming', () => {
   const name = `${documents}/things/a`;
-  session.handle({
+  void session.handle({
     database: 'projects/p/databases/(default)',
     addTarget: { targetId: 3, documents: { documents: [name] } },
   });
@@ -259,8 +262,8 @@ describe('resuming', () => {
     listen(1, things);
     const resumeToken = tokenNow();
     const names = Array.from({ length: 10_001 }, (_, n) => `${documents}/many/d${n}`);
-    engine.commit(names.map((name) => ({ update: { name, fields: {} } })));
-    engine.commit(names.map((name) => ({ delete: name })));
+    void engine.commit(names.map((name) => ({ update: { name, fields: {} } })));
+    void engine.commit(names.map((name) => ({ delete: name })));
     store.close();
     open();
     listen(1, things, { resumeToken });
@@ -273,36 +276,36 @@ describe('resuming', () => {
 describe('a client that reads slowly', () => {
   const ends: StructuredQuery = { ...things, orderBy: [{ field: { fieldPath: 'n' } }], limit: { value: 2 } };
 
-  test('hears the newest state once it has caught up, in one snapshot, and nothing that came and went', async () => {
+  test('hears the newest state once it has caught up, in one snapshot, and nothing that came and went', () => {
     for (const [id, n] of [
       ['a', 1],
       ['b', 2],
       ['c', 3],
     ] as const)
-      await set(`things/${id}`, n);
+      set(`things/${id}`, n);
     listen(1, things);
     listen(2, ends);
     sent = [];
     isCongested = true;
-    for (let n = 10; n < 20; n++) await set('things/a', n);
-    await set('things/passing', 0);
-    await remove('things/passing');
-    await remove('things/b');
+    for (let n = 10; n < 20; n++) set('things/a', n);
+    set('things/passing', 0);
+    remove('things/passing');
+    remove('things/b');
     expect(sent).toEqual([]);
     isCongested = false;
     session.onRelief();
     expect(transcript().sort()).toEqual(['NO_CHANGE', 'gone b 1,2', 'show a 1,2', 'show c 2'].sort());
     sent = [];
     session.onRelief();
-    await set('things/a', 30);
+    set('things/a', 30);
     expect(transcript()).toEqual(['show a 1,2', 'NO_CHANGE']);
   });
 
-  test('starts a new target from the state that its other targets are brought to', async () => {
-    await set('things/a', 1);
+  test('starts a new target from the state that its other targets are brought to', () => {
+    set('things/a', 1);
     listen(1, things);
     isCongested = true;
-    await set('things/a', 2);
+    set('things/a', 2);
     listen(2, ends);
     expect(transcript()).toEqual(['show a 1', 'NO_CHANGE', 'ADD 2', 'show a 2', 'CURRENT 2', 'NO_CHANGE']);
   });

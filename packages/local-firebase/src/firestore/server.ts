@@ -90,6 +90,7 @@ export async function startFirestore(options: FirestoreOptions): Promise<Firesto
     httpTransport.close();
     grpcTransport.close();
     service.rules.close();
+    service.triggers.close();
     for (const socket of sockets) socket.destroy();
     store.close();
   }

@@ -7,12 +7,14 @@ import { type CallerReader, createCallerReader } from './identity.ts';
 import { StatusError } from './status.ts';
 import type { Store } from './store.ts';
 import type { Clock } from './timestamp.ts';
+import { createTriggers, type Triggers } from './triggers.ts';
 
 export type Service = {
   engine: Engine;
   callerOf: CallerReader;
   guard: Guard;
   rules: LiveRules;
+  triggers: Triggers;
   logger: Logger;
 };
 
@@ -26,7 +28,7 @@ export type ServiceOptions = {
 };
 
 /**
- * Puts the parts together over an open store; `rules.close()` ends it.
+ * Puts the parts together over an open store; `rules.close()` and `triggers.close()` end it.
  *
  * @throws LocalFirebaseError `invalid_rules`, or `data_unreadable` for a rules file that cannot be read.
  */
@@ -39,9 +41,10 @@ export function createService({
   engine: engineOptions,
 }: ServiceOptions): Service {
   const rules = openRules(source, { service: 'cloud.firestore', logger });
-  const engine = createEngine(store, clock, engineOptions);
+  const triggers = createTriggers(store.events, logger);
+  const engine = createEngine(store, clock, { ...engineOptions, triggers });
   const guard = createGuard({ projectId, rules, store, readMicros: engine.readMicros, logger });
-  return { engine, callerOf: createCallerReader({ projectId, clock }), guard, rules, logger };
+  return { engine, callerOf: createCallerReader({ projectId, clock }), guard, rules, triggers, logger };
 }
 
 /** What to tell the client. Errors of ours are logged and told as INTERNAL without their text. */

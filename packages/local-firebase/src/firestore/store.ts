@@ -1,6 +1,12 @@
 /** The documents on disk: one libsql file, indexed by collection, with the versions that resume tokens need. */
 import { randomBytes } from 'node:crypto';
 import { openDatabase } from '../database.ts';
+import {
+  createEventQueue,
+  EVENT_QUEUE_SCHEMA,
+  type EventQueue,
+  type NewEvent,
+} from '../events/event-queue.ts';
 import { createCollectionNames } from './collection-names.ts';
 import { createDocumentCache } from './document-cache.ts';
 import type { IndexDefinition } from './indexes/definition.ts';
@@ -33,11 +39,13 @@ export type Store = {
   countIndex(index: Index, scan: IndexScan): number;
   /** Ids one level below `prefix`, whether a document is there or only further down; sorted by UTF-8. */
   childIds(prefix: string): string[];
-  /** Writes one commit, whole or not at all; it is on disk when this returns. Undefined deletes. */
+  readonly events: EventQueue;
+  /** Writes one commit and the events it causes, whole or not at all; it is on disk when this returns. Undefined deletes. */
   commit(
     changes: ReadonlyMap<string, StoredDocument | undefined>,
     version: number,
     commitMicros: number,
+    events?: readonly NewEvent[],
   ): void;
   /** Names that changed after a version, or undefined where the history does not reach back or never was. */
   changedSince(scope: Scope, version: number): string[] | undefined;
@@ -68,7 +76,8 @@ const SCHEMA = `
     commit_micros INTEGER NOT NULL,
     history_from INTEGER NOT NULL
   );
-  ${INDEX_SCHEMA}`;
+  ${INDEX_SCHEMA};
+  ${EVENT_QUEUE_SCHEMA}`;
 const SCHEMA_VERSION = 2;
 /** Version 1 had no indexes; they come into being as they are needed. */
 const UPGRADABLE_VERSIONS = [1];
@@ -138,6 +147,7 @@ export function openStore(file: string, limits: StoreLimits = DEFAULT_LIMITS): S
     limits.smallDocuments,
   );
   const indexes = createIndexTable(database, documentOf, limits.indexesPerCollectionId);
+  const events = createEventQueue(database);
   const opened = database.transaction(openHistory)();
   let { version, commitMicros, historyFrom } = opened;
 
@@ -231,7 +241,11 @@ export function openStore(file: string, limits: StoreLimits = DEFAULT_LIMITS): S
     ensureIndex: indexes.ensure,
     *scanIndex(index, { place, range, isReverse }, expected) {
       let { lower, upper } = range;
-      for (let count = Math.min(expected, DOCUMENTS_PER_READ); ; count = Math.min(count * 3, DOCUMENTS_PER_READ)) {
+      for (
+        let count = Math.min(expected, DOCUMENTS_PER_READ);
+        ;
+        count = Math.min(count * 3, DOCUMENTS_PER_READ)
+      ) {
         const found = indexes.read(index, place, { lower, upper }, { isReverse, count });
         for (const { row } of found) yield documentOf(row);
         if (found.length < count) return;
@@ -257,7 +271,8 @@ export function openStore(file: string, limits: StoreLimits = DEFAULT_LIMITS): S
         from = row[0].equals(Buffer.from(child)) ? Buffer.concat([row[0], Buffer.alloc(1)]) : below(child)[1];
       }
     },
-    commit(changes, newVersion, newCommitMicros) {
+    events,
+    commit(changes, newVersion, newCommitMicros, newEvents = []) {
       const encoded = new Map<string, Buffer>();
       const write = database.transaction(() => {
         for (const [name, document] of changes) {
@@ -285,6 +300,7 @@ export function openStore(file: string, limits: StoreLimits = DEFAULT_LIMITS): S
           if (isIndexed) indexes.enter(before, document, rowIdOf(key));
           statements.forget.run([key]);
         }
+        events.add(newEvents);
         // A newer opening has moved the version on: what this process has in memory is no longer what is stored.
         if (statements.state.run(newVersion, newCommitMicros, version).changes !== 1) throw takenOver(file);
         if (newVersion % COMMITS_BETWEEN_PRUNINGS === 0) historyFrom = pruneHistory(historyFrom);

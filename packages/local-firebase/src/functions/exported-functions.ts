@@ -10,14 +10,26 @@ export type ExportedFunction = {
   /** As deployed: the names of nested groups joined with dashes. */
   name: string;
   region: string;
-  kind: 'callable' | 'https' | 'schedule';
+  kind: 'callable' | 'https' | 'schedule' | 'event';
   /** `every 5 minutes` or a cron line, for a schedule. */
   schedule: string | null;
   handler: HttpHandler;
+  /** What it waits for, for an event. */
+  event: EventTrigger | null;
+};
+
+/** What an event function waits for, in the words of Eventarc. */
+export type EventTrigger = {
+  eventType: string;
+  filters: Record<string, string>;
+  pathPatterns: Record<string, string>;
 };
 
 /** A function that only an event could start, and why it is not hosted. */
 export type SkippedFunction = { name: string; reason: string };
+
+/** Events of which the services of this package tell. */
+const DELIVERED = /^google\.cloud\.(firestore\.document|storage\.object)\.v1\./;
 
 /** What firebase-functions 7 writes to `__endpoint` (and the deployer of firebase-tools reads), as far as it is needed. */
 type Endpoint = {
@@ -27,7 +39,12 @@ type Endpoint = {
   httpsTrigger?: object;
   scheduleTrigger?: { schedule?: unknown };
   taskQueueTrigger?: object;
-  eventTrigger?: { eventType?: string };
+  eventTrigger?: {
+    eventType?: string;
+    eventFilters?: Record<string, unknown>;
+    eventFilterPathPatterns?: Record<string, unknown>;
+    retry?: unknown;
+  };
   blockingTrigger?: object;
 };
 
@@ -37,23 +54,25 @@ type MarkedFunction = HttpHandler & EventHandler & { __endpoint: Endpoint };
 export function exportedFunctions(
   exports: Record<string, unknown>,
   defaultRegion: string,
+  deliversEvents: boolean,
 ): { hosted: ExportedFunction[]; skipped: SkippedFunction[] } {
   const hosted: ExportedFunction[] = [];
   const skipped: SkippedFunction[] = [];
   for (const [name, exported] of named(exports, [], new Set())) {
     const endpoint = exported.__endpoint;
-    const kind = kindOf(endpoint);
+    const kind = kindOf(endpoint, deliversEvents);
     if (kind === null) skipped.push({ name, reason: skipReason(endpoint) });
     else {
       const schedule = endpoint.scheduleTrigger?.schedule;
-      const handler =
-        kind === 'schedule' && endpoint.platform === 'gcfv1' ? scheduledByEvent(name, exported) : exported;
+      const handler = handlerOf(name, kind, exported);
+      const event = kind === 'event' ? eventTriggerOf(endpoint) : null;
       for (const region of regionsOf(endpoint, defaultRegion)) {
         hosted.push({
           name,
           region,
           kind,
           handler,
+          event,
           schedule: typeof schedule === 'string' ? schedule : null,
         });
       }
@@ -77,7 +96,15 @@ function* named(
   }
 }
 
-function kindOf(endpoint: Endpoint): ExportedFunction['kind'] | null {
+function handlerOf(name: string, kind: ExportedFunction['kind'], exported: MarkedFunction): HttpHandler {
+  const { platform, eventTrigger } = exported.__endpoint;
+  if (kind === 'schedule' && platform === 'gcfv1') return scheduledByEvent(name, exported);
+  return kind === 'event' ? startedByEvent(exported, eventTrigger?.retry === true) : exported;
+}
+
+function kindOf(endpoint: Endpoint, deliversEvents: boolean): ExportedFunction['kind'] | null {
+  const { platform, eventTrigger } = endpoint;
+  if (deliversEvents && platform !== 'gcfv1' && DELIVERED.test(eventTrigger?.eventType ?? '')) return 'event';
   if (endpoint.callableTrigger !== undefined) return 'callable';
   if (endpoint.httpsTrigger !== undefined) return 'https';
   return endpoint.scheduleTrigger === undefined ? null : 'schedule';
@@ -109,4 +136,32 @@ function scheduledByEvent(name: string, handler: EventHandler): HttpHandler {
     await handler({}, context);
     response.status(200).send();
   };
+}
+
+/** Second-generation event functions take a CloudEvent, which comes as JSON. */
+function startedByEvent(handler: EventHandler, isRetried: boolean): HttpHandler {
+  return async (request, response) => {
+    const body = request.body as unknown;
+    const event: unknown = Buffer.isBuffer(body) ? JSON.parse(body.toString()) : body;
+    try {
+      await handler(event, undefined);
+      response.status(204).end();
+    } catch (error) {
+      // The sender tries again; without `retry` a failure is final, as in the cloud.
+      if (isRetried) response.status(503).end();
+      throw error;
+    }
+  };
+}
+
+function eventTriggerOf({ eventTrigger = {} }: Endpoint): EventTrigger {
+  const { eventType = '', eventFilters = {}, eventFilterPathPatterns = {} } = eventTrigger;
+  return { eventType, filters: textsOf(eventFilters), pathPatterns: textsOf(eventFilterPathPatterns) };
+}
+
+/** Filters may be parameters, which know their value here. */
+function textsOf(values: Record<string, unknown>): Record<string, string> {
+  const textOf = (value: unknown) =>
+    typeof value === 'string' ? value : String((value as { value(): unknown }).value());
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, textOf(value)]));
 }

@@ -2,6 +2,7 @@
 import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response } from 'express';
 import { type ListenOptions, listen, type RunningServer } from '../http-server.ts';
 import { type Logger, silentLogger } from '../logger.ts';
+import { subscribeToEvents } from './event-subscription.ts';
 import { type ExportedFunction, exportedFunctions, type SkippedFunction } from './exported-functions.ts';
 
 /** How to start the host. */
@@ -15,6 +16,8 @@ export type FunctionsHostOptions = ListenOptions & {
    * variables, and what `parameterDefaults` gives afterwards: see the README beside this file.
    */
   functions: Record<string, unknown>;
+  /** URLs of the local services whose events start functions; without any, functions that wait for events are not hosted. */
+  eventSources?: readonly string[];
   logger?: Logger;
 };
 
@@ -41,7 +44,8 @@ const maximumBody = '32mb';
  */
 export async function startFunctionsHost(options: FunctionsHostOptions): Promise<RunningFunctionsHost> {
   const { projectId, region = 'us-central1', logger = silentLogger } = options;
-  const { hosted, skipped } = exportedFunctions(options.functions, region);
+  const { eventSources = [] } = options;
+  const { hosted, skipped } = exportedFunctions(options.functions, region, eventSources.length > 0);
   for (const each of skipped) logger.warn(each, 'function is not hosted');
 
   const app = express();
@@ -65,8 +69,20 @@ export async function startFunctionsHost(options: FunctionsHostOptions): Promise
 
   const server = await listen(app, options);
   const urlOf = ({ region: at, name }: ExportedFunction) => `${server.url}/${projectId}/${at}/${name}`;
+  const subscription = subscribeToEvents({
+    projectId,
+    eventSources,
+    subscriptions: hosted.flatMap(({ event, ...each }) =>
+      event === null ? [] : [{ functionName: each.name, url: urlOf({ ...each, event }), ...event }],
+    ),
+    logger,
+  });
   return {
     ...server,
+    async close() {
+      subscription.close();
+      await server.close();
+    },
     hosted: hosted.map((each) => ({
       name: each.name,
       region: each.region,

@@ -98,7 +98,10 @@ function missingFor(need: Need, declared: DeclaredIndexes): Missing | undefined 
 }
 
 /** Whether composite indexes, merged, know every equality and give the order. */
-function isCovered({ scope, collectionId, equal, sorted, nameKind }: Need, declared: DeclaredIndexes): boolean {
+function isCovered(
+  { scope, collectionId, equal, sorted, nameKind }: Need,
+  declared: DeclaredIndexes,
+): boolean {
   const usable = declared.composites.filter((index) => {
     if (index.scope !== scope || index.collectionId !== collectionId) return false;
     if (index.nameKind !== nameKind && (sorted.length > 0 || equal.length === 0)) return false;
