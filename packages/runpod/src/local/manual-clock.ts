@@ -21,8 +21,8 @@ export function createManualClock(startMs = 0): ManualClock {
     advance(durationMs) {
       const endMs = nowMs + durationMs;
       for (;;) {
-        const [next] = [...timers].filter(({ atMs }) => atMs <= endMs).sort((a, b) => a.atMs - b.atMs);
-        if (!next) break;
+        const next = earliest(timers);
+        if (!next || next.atMs > endMs) break;
         timers.delete(next);
         nowMs = next.atMs;
         next.run();
@@ -30,4 +30,11 @@ export function createManualClock(startMs = 0): ManualClock {
       nowMs = endMs;
     },
   };
+}
+
+/** Of those due at the same moment the one that was set first. */
+function earliest<T extends { atMs: number }>(timers: Iterable<T>): T | undefined {
+  let first: T | undefined;
+  for (const timer of timers) if (first === undefined || timer.atMs < first.atMs) first = timer;
+  return first;
 }
