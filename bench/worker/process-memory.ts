@@ -11,7 +11,7 @@ export function memoryOfTree(pid: number): number {
 }
 
 /** The processes below one, in no particular order. */
-export function descendantsOf(pid: number): number[] {
+function descendantsOf(pid: number): number[] {
   const parents = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map((name) => ({ pid: Number(name), parent: parentOf(Number(name)) }));

@@ -110,7 +110,7 @@ function shownExchange({ method, path, query, headers, body, status, reply }: Ex
 }
 
 /** An error is JSON in a string: it is opened, because its keys are what differs. */
-function shownJson({ error, ...rest }: { error?: unknown }): string {
+function shownJson({ error, ...rest }: Record<string, unknown>): string {
   if (typeof error !== 'string' || !error.startsWith('{')) return JSON.stringify({ ...rest, error });
   return JSON.stringify({ ...rest, error: JSON.parse(error) }, (key, value) =>
     ['error_traceback', 'hostname', 'worker_id', 'runpod_version'].includes(key) ? '…' : value,
