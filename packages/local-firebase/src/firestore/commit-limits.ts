@@ -16,7 +16,7 @@ export function checkCommitSize(writes: readonly Write[]): void {
     if (update?.fields !== undefined) bytes += fieldsSizeBytes(update.fields);
     const added = (updateTransforms ?? transform?.fieldTransforms ?? []).length;
     if (added === 0) continue;
-    const name = update?.name ?? transform!.document;
+    const name = update?.name ?? transform?.document ?? '';
     const count = (transforms.get(name) ?? 0) + added;
     transforms.set(name, count);
     if (count > MAX_TRANSFORMS_PER_DOCUMENT) {

@@ -1,4 +1,5 @@
 /** Filters of a structured query, checked and turned into a predicate over documents. */
+import { alternativesOf } from './disjunctions.ts';
 import { fieldPathOf, getField, NAME_FIELD, parseFieldPath } from './field-path.ts';
 import type { FieldFilter, FieldOperator, Filter, UnaryFilter, Value } from './messages.ts';
 import { areEqual, compareValues, typeOrder } from './order.ts';
@@ -9,11 +10,17 @@ import { isNan, isNull } from './values.ts';
 type Predicate = (document: StoredDocument) => boolean;
 
 /** `inequalityFields` are those that the query sorts by even if it does not say so. */
-export type CompiledFilter = { matches: Predicate; inequalityFields: ReadonlySet<string> };
+export type CompiledFilter = {
+  matches: Predicate;
+  inequalityFields: ReadonlySet<string>;
+  /** Every field that the filter is about. */
+  fields: ReadonlySet<string>;
+};
 
 /** https://firebase.google.com/docs/firestore/query-data/queries#query_limitations */
 const MAX_DISJUNCTIONS = 30;
 const MAX_NOT_IN_VALUES = 10;
+const MAX_INEQUALITY_FIELDS = 10;
 
 const INEQUALITIES: ReadonlySet<FieldOperator | undefined> = new Set([
   'LESS_THAN',
@@ -33,7 +40,9 @@ export function valueAt(document: StoredDocument, fieldPath: string): Value | un
 /** @throws StatusError INVALID_ARGUMENT for filters that Firestore refuses. */
 export function compileFilter(filter: Filter | undefined): CompiledFilter {
   const inequalityFields = new Set<string>();
-  const negations: string[] = [];
+  const fields = new Set<string>();
+  const operators = new Set<string | undefined>();
+  let negations = 0;
   const alternatives = filter === undefined ? 1 : countAlternatives(filter);
   if (alternatives > MAX_DISJUNCTIONS) {
     throw invalidArgument(
@@ -42,31 +51,47 @@ export function compileFilter(filter: Filter | undefined): CompiledFilter {
     );
   }
   const matches = filter === undefined ? () => true : compile(filter);
-  if (negations.length > 1) {
+  if (negations > 1) {
     throw invalidArgument(
-      `A query can have at most one of the filters ${[...new Set(negations)].join(', ')}.`,
+      "Only a single 'NOT_EQUAL', 'NOT_IN', 'IS_NOT_NAN', or 'IS_NOT_NULL' filter allowed per query.",
     );
   }
-  return { matches, inequalityFields };
+  for (const other of ['IN', 'ARRAY_CONTAINS_ANY', 'OR']) {
+    if (operators.has('NOT_IN') && operators.has(other)) {
+      throw invalidArgument(`'NOT_IN' cannot be used in the same query with '${other}'.`);
+    }
+  }
+  if (inequalityFields.size > MAX_INEQUALITY_FIELDS) {
+    throw invalidArgument(
+      `The query has inequalities on ${inequalityFields.size} fields: expected at most ${MAX_INEQUALITY_FIELDS}.`,
+    );
+  }
+  checkArrayContains(filter);
+  return { matches, inequalityFields, fields };
 
   function compile({ compositeFilter, fieldFilter, unaryFilter }: Filter): Predicate {
     if (compositeFilter !== undefined) {
+      if ((compositeFilter.filters ?? []).length > 1) operators.add(compositeFilter.op);
       const parts = (compositeFilter.filters ?? []).map(compile);
       if (compositeFilter.op === 'OR') return (document) => parts.some((part) => part(document));
-      if (compositeFilter.op === 'AND') {
-        checkArrayContains(compositeFilter.filters ?? []);
-        return (document) => parts.every((part) => part(document));
-      }
+      if (compositeFilter.op === 'AND') return (document) => parts.every((part) => part(document));
       throw invalidArgument(`Composite filter operator ${compositeFilter.op} is not AND or OR.`);
     }
     if (fieldFilter !== undefined) {
-      if (INEQUALITIES.has(fieldFilter.op)) inequalityFields.add(fieldPathOf(fieldFilter.field));
-      if (fieldFilter.op === 'NOT_EQUAL' || fieldFilter.op === 'NOT_IN') negations.push(fieldFilter.op);
+      const fieldPath = fieldPathOf(fieldFilter.field);
+      fields.add(fieldPath);
+      operators.add(fieldFilter.op);
+      if (INEQUALITIES.has(fieldFilter.op)) inequalityFields.add(fieldPath);
+      if (fieldFilter.op === 'NOT_EQUAL' || fieldFilter.op === 'NOT_IN') negations++;
+      if (fieldPath === NAME_FIELD) checkNameFilter(fieldFilter);
       return compileFieldFilter(fieldFilter);
     }
     if (unaryFilter !== undefined) {
+      const fieldPath = fieldPathOf(unaryFilter.field);
+      fields.add(fieldPath);
       if (unaryFilter.op === 'IS_NOT_NAN' || unaryFilter.op === 'IS_NOT_NULL') {
-        inequalityFields.add(fieldPathOf(unaryFilter.field));
+        inequalityFields.add(fieldPath);
+        negations++;
       }
       return compileUnaryFilter(unaryFilter);
     }
@@ -86,11 +111,22 @@ function countAlternatives({ compositeFilter, fieldFilter }: Filter): number {
   return isDisjunctive ? Math.max(1, arrayOf(fieldFilter.value).length) : 1;
 }
 
-function checkArrayContains(filters: Filter[]): void {
-  const count = filters.filter(
-    ({ fieldFilter }) => fieldFilter?.op === 'ARRAY_CONTAINS' || fieldFilter?.op === 'ARRAY_CONTAINS_ANY',
-  ).length;
-  if (count > 1) throw invalidArgument("A maximum of 1 'ARRAY_CONTAINS' filter is allowed per disjunction.");
+function checkArrayContains(filter: Filter | undefined): void {
+  for (const alternative of alternativesOf(filter)) {
+    if (alternative.filter(({ op }) => op === 'ARRAY_CONTAINS').length > 1) {
+      throw invalidArgument("A maximum of 1 'ARRAY_CONTAINS' filter is allowed per disjunction.");
+    }
+  }
+}
+
+/** Names compare with references only. */
+function checkNameFilter({ op, value }: FieldFilter): void {
+  if (op === 'ARRAY_CONTAINS' || op === 'ARRAY_CONTAINS_ANY') {
+    throw invalidArgument(`'${op}' filter on __key__ is not allowed.`);
+  }
+  const operands = op === 'IN' || op === 'NOT_IN' ? arrayOf(value) : [value];
+  const isKey = (operand: Value | undefined) => operand !== undefined && 'referenceValue' in operand;
+  if (!operands.every(isKey)) throw invalidArgument('__key__ filter value must be a Key');
 }
 
 function compileUnaryFilter({ field, op }: UnaryFilter): Predicate {

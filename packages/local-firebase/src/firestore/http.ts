@@ -7,7 +7,8 @@ import { type Service, toStatusError } from './service.ts';
 import { errorBodyOf, invalidArgument } from './status.ts';
 import { createWebChannelTransport } from './web-channel.ts';
 
-const MAX_BODY_BYTES = 16 * 1024 * 1024;
+/** The cloud's figure. */
+const MAX_BODY_BYTES = 11_534_336;
 
 export type HttpTransport = { handle: RequestListener; close(): void };
 

@@ -165,7 +165,15 @@ test('on a Listen stream each is answered, and none costs a writer its commit', 
     ...service,
     logger: { ...silentLogger, error: (fields) => failures.push(fields) },
   };
-  const session = createListenSession(watched, { kind: 'admin' }, (response) => sent.push(response));
+  const session = createListenSession(
+    watched,
+    { kind: 'admin' },
+    {
+      send: (response) => sent.push(response),
+      isCongested: () => false,
+      fail: (error) => failures.push(error),
+    },
+  );
   const target = fc.record({
     targetId: fc.integer({ min: 0, max: 20 }),
     query: maybe(fc.record({ parent: maybe(text), structuredQuery: maybe(structuredQuery) })),
@@ -177,7 +185,7 @@ test('on a Listen stream each is answered, and none costs a writer its commit', 
   fc.assert(
     fc.property(target, (addTarget) => {
       const json = JSON.parse(JSON.stringify({ database, addTarget })) as unknown;
-      session.handle(messageFromJson('ListenRequest', json) as ListenRequest);
+      void session.handle(messageFromJson('ListenRequest', json) as ListenRequest);
       const name = `${documents}/a/${n % 5}`;
       service.engine.commit([{ update: { name, fields: { a: { integerValue: String(n++) } } } }]);
       for (const response of sent.splice(0)) messageToJson('ListenResponse', response);

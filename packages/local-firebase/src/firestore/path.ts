@@ -3,6 +3,9 @@ import { invalidArgument } from './status.ts';
 
 /** Firestore's limit for an id, in bytes of UTF-8. */
 const MAX_ID_BYTES = 1500;
+/** https://firebase.google.com/docs/firestore/quotas#collections_documents_and_fields */
+const MAX_NAME_BYTES = 6144;
+const MAX_DEPTH = 100;
 
 /** Ids of the form __id7__ stand for the numeric ids of Datastore and are the only reserved ids that may be used. */
 const NUMERIC_ID = /^__id(-?\d{1,19})__$/;
@@ -25,6 +28,12 @@ export function parseResourcePath(name: string): ResourcePath {
   }
   const segments = parts.slice(5);
   for (const segment of segments) checkId(segment, name);
+  if (name.length * 3 > MAX_NAME_BYTES && Buffer.byteLength(name) > MAX_NAME_BYTES) {
+    throw invalidArgument(`The resource name is longer than ${MAX_NAME_BYTES} bytes.`);
+  }
+  if (segments.length > MAX_DEPTH * 2) {
+    throw invalidArgument(`The resource name is nested deeper than ${MAX_DEPTH} collections.`);
+  }
   return { name, database: parts.slice(0, 4).join('/'), segments };
 }
 

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createCollectionNames } from './collection-names.ts';
 import { createDocumentCache } from './document-cache.ts';
 import { createEngine, type Engine } from './engine.ts';
-import type { Filter, StructuredQuery, Value } from './messages.ts';
+import type { FieldOperator, Filter, StructuredQuery, Value } from './messages.ts';
 import { compileQuery } from './query.ts';
 import { openStore, type Store } from './store.ts';
 import type { StoredDocument } from './stored-document.ts';
@@ -29,6 +29,13 @@ const toValue = (plain: number | string | null): Value =>
     : typeof plain === 'number'
       ? { integerValue: String(plain) }
       : { stringValue: plain };
+
+const from = [{ collectionId: 'a' }];
+const toList = (...plain: number[]): Value => ({ arrayValue: { values: plain.map(toValue) } });
+const filterOn = (fieldPath: string, op: FieldOperator, value: Value): Filter => ({
+  fieldFilter: { field: { fieldPath }, op, value },
+});
+const both = (...filters: Filter[]): Filter => ({ compositeFilter: { op: 'AND', filters } });
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'query-'));
@@ -206,6 +213,59 @@ describe('queries', () => {
     [
       'in without values',
       { where: { fieldFilter: { field: { fieldPath: 'a' }, op: 'IN', value: { arrayValue: {} } } } },
+    ],
+    ['an order given twice', { orderBy: [{ field: { fieldPath: 'a' } }, { field: { fieldPath: 'a' } }] }],
+    [
+      'an order after the name',
+      { from, orderBy: [{ field: { fieldPath: '__name__' } }, { field: { fieldPath: 'a' } }] },
+    ],
+    ['a filter without a collection', { where: filterOn('a', 'EQUAL', toValue(1)) }],
+    ['an order without a collection', { orderBy: [{ field: { fieldPath: 'a' } }] }],
+    ['a name that is compared with text', { from, where: filterOn('__name__', 'LESS_THAN', toValue('a')) }],
+    ['a name that contains', { from, where: filterOn('__name__', 'ARRAY_CONTAINS', toValue('a')) }],
+    ['a cursor whose name is text', { from, startAt: { values: [toValue('a')] } }],
+    [
+      'two negations',
+      { from, where: both(filterOn('a', 'NOT_EQUAL', toValue(1)), filterOn('b', 'NOT_EQUAL', toValue(1))) },
+    ],
+    [
+      'not-in beside in',
+      { from, where: both(filterOn('a', 'NOT_IN', toList(1)), filterOn('b', 'IN', toList(1))) },
+    ],
+    [
+      'array-contains twice in one alternative',
+      {
+        from,
+        where: both(
+          filterOn('a', 'ARRAY_CONTAINS', toValue(1)),
+          filterOn('b', 'ARRAY_CONTAINS_ANY', toList(1)),
+        ),
+      },
+    ],
+    [
+      '31 values of in',
+      { from, where: filterOn('a', 'IN', toList(...Array.from({ length: 31 }, (_, n) => n))) },
+    ],
+    [
+      '11 values of not-in',
+      { from, where: filterOn('a', 'NOT_IN', toList(...Array.from({ length: 11 }, (_, n) => n))) },
+    ],
+    [
+      'in twice with more than 30 combinations',
+      {
+        from,
+        where: both(
+          filterOn('a', 'IN', toList(1, 2, 3, 4, 5, 6)),
+          filterOn('b', 'IN', toList(1, 2, 3, 4, 5, 6)),
+        ),
+      },
+    ],
+    [
+      'inequalities on eleven fields',
+      {
+        from,
+        where: both(...Array.from({ length: 11 }, (_, n) => filterOn(`f${n}`, 'LESS_THAN', toValue(1)))),
+      },
     ],
     ['a broken field path', { orderBy: [{ field: { fieldPath: 'a..b' } }] }],
   ])('%s is an invalid argument', (_name, query) => {

@@ -43,6 +43,7 @@ export function compileQuery(parent: string, query: StructuredQuery): CompiledQu
   const scope = scopeOf(parent, query);
   const filter = compileFilter(query.where);
   const sortKeys = sortKeysOf(query.orderBy ?? [], filter.inequalityFields);
+  if (isKindless(scope)) checkKindless(query, filter.fields);
   const afterStart = query.startAt === undefined ? () => true : boundary(query.startAt, sortKeys, 'start');
   const beforeEnd = query.endAt === undefined ? () => true : boundary(query.endAt, sortKeys, 'end');
   const offset = query.offset ?? 0;
@@ -106,11 +107,32 @@ function scopeOf(parent: string, { from = [] }: StructuredQuery): Scope {
   return collectionId === '' ? { kind: 'descendants', parent } : { kind: 'group', parent, collectionId };
 }
 
+function isKindless({ kind }: Scope): boolean {
+  return kind === 'children' || kind === 'descendants';
+}
+
+/** Without a collection id there is only the index of names. */
+function checkKindless({ orderBy = [] }: StructuredQuery, filtered: ReadonlySet<string>): void {
+  const field = [...filtered].find((each) => each !== NAME_FIELD);
+  if (field !== undefined) throw invalidArgument(`kind is required for filter: ${field}`);
+  const isByName = orderBy.every(
+    ({ field: by, direction }) => by?.fieldPath === NAME_FIELD && direction !== 'DESCENDING',
+  );
+  if (!isByName) throw invalidArgument('kind is required for all orders except __key__ ascending');
+}
+
 /** Fields with inequalities sort too, by name, in the direction of the last order given; the document's name comes last. */
 function sortKeysOf(orders: Order[], inequalityFields: ReadonlySet<string>): SortKey[] {
   const keys: SortKey[] = orders.map(({ field, direction }) => {
     return { fieldPath: fieldPathOf(field), sign: direction === 'DESCENDING' ? -1 : 1 };
   });
+  const paths = keys.map(({ fieldPath }) => fieldPath);
+  const repeated = paths.find((fieldPath, index) => paths.indexOf(fieldPath) !== index);
+  if (repeated !== undefined)
+    throw invalidArgument(`order by clause cannot contain duplicate fields ${repeated}`);
+  if (paths.slice(0, -1).includes(NAME_FIELD)) {
+    throw invalidArgument('order by clause cannot contain more fields after the key');
+  }
   const sign = keys.at(-1)?.sign ?? 1;
   for (const fieldPath of [...inequalityFields, NAME_FIELD].sort(nameFieldLast)) {
     if (!keys.some((key) => key.fieldPath === fieldPath)) keys.push({ fieldPath, sign });
@@ -134,8 +156,13 @@ function boundary(
   const values = cursor.values ?? [];
   if (values.length > sortKeys.length) {
     throw invalidArgument(
-      `A cursor has ${values.length} values: expected at most ${sortKeys.length}, one per order.`,
+      `Cursor has too many values: ${values.length}, expected at most ${sortKeys.length}, one per order.`,
     );
+  }
+  for (const [index, value] of values.entries()) {
+    if (sortKeys[index]!.fieldPath === NAME_FIELD && !('referenceValue' in value)) {
+      throw invalidArgument('Cursor value for __key__ must be a Key');
+    }
   }
   const isBefore = cursor.before ?? false;
   return (document) => {

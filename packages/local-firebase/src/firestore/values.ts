@@ -9,6 +9,7 @@ import { truncateToMicros } from './timestamp.ts';
 export const MAX_DOCUMENT_BYTES = 1_048_576;
 const MAX_DEPTH = 20;
 const MAX_FIELD_NAME_BYTES = 1500;
+const MAX_VECTOR_DIMENSIONS = 2048;
 const MIN_TIMESTAMP_SECONDS = -62_135_596_800;
 const MAX_TIMESTAMP_SECONDS = 253_402_300_799;
 
@@ -157,6 +158,7 @@ export function checkedValue(value: Value, depth: number): Value {
     case 'timestampValue':
       return { timestampValue: checkedTimestamp((value as { timestampValue: Timestamp }).timestampValue) };
     case 'mapValue':
+      checkVector(value);
       return {
         mapValue: {
           fields: checkedMap((value as { mapValue: { fields?: Fields } }).mapValue.fields ?? {}, depth + 1),
@@ -190,6 +192,23 @@ export function checkedValue(value: Value, depth: number): Value {
     }
     default:
       return value;
+  }
+}
+
+function checkVector(value: Value): void {
+  const elements = vectorValues(value);
+  if (elements === undefined) return;
+  const { fields = {} } = (value as { mapValue: { fields?: Fields } }).mapValue;
+  if (Object.keys(fields).length !== 2 || !('arrayValue' in (fields['value'] ?? {}))) {
+    throw invalidArgument('A vector must have the fields __type__ and value, an array, and no others.');
+  }
+  if (elements.length === 0 || elements.length > MAX_VECTOR_DIMENSIONS) {
+    throw invalidArgument(
+      `A vector has ${elements.length} dimensions: expected 1 to ${MAX_VECTOR_DIMENSIONS}.`,
+    );
+  }
+  if (!elements.every((element) => 'doubleValue' in element)) {
+    throw invalidArgument('A vector must hold doubles only.');
   }
 }
 

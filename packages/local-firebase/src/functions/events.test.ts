@@ -63,7 +63,7 @@ afterEach(async () => {
 
 async function startHost(): Promise<void> {
   const eventSources = [`http://${server.host}:${server.port}`];
-  host = await startFunctionsHost({ projectId, functions, eventSources });
+  host = await startFunctionsHost({ projectId, port: 0, functions, eventSources });
 }
 
 async function commit(...writes: object[]): Promise<void> {
@@ -147,7 +147,7 @@ describe('Firestore triggers', () => {
   });
 
   test('are not hosted where nobody delivers events', async () => {
-    host = await startFunctionsHost({ projectId, functions });
+    host = await startFunctionsHost({ projectId, port: 0, functions });
     expect(host.skipped.map(({ name }) => name)).toContain('created');
   });
 });
