@@ -64,6 +64,19 @@ describe('a model folder', () => {
     });
   });
 
+  it('is refused when it has nothing to offer: another task in its card, or a UNet that only inpaints', async () => {
+    const inpainting = { ...config, tasks: ['inpaint' as const] };
+    await expect(readOnnxCard(folder, inpainting)).rejects.toMatchObject({ code: 'model_not_available' });
+    writeFileSync(join(folder, 'model_card.json'), JSON.stringify({ ...card, tasks: ['text2video'] }));
+    await expect(readOnnxCard(folder, config)).rejects.toMatchObject({ code: 'model_not_available' });
+  });
+
+  it('tells of a refiner by what was loaded, not by its card', async () => {
+    writeFileSync(join(folder, 'model_card.json'), JSON.stringify({ ...card, has_refiner: true }));
+    expect(await readOnnxCard(folder, config)).toMatchObject({ has_refiner: false });
+    expect(await readOnnxCard(folder, { ...config, hasRefiner: true })).toMatchObject({ has_refiner: true });
+  });
+
   it('is refused with a faulty card, whose fault the log tells', async () => {
     writeFileSync(join(folder, 'model_card.json'), JSON.stringify({ ...card, tasks: [] }));
     await expect(readOnnxCard(folder, config)).rejects.toMatchObject({

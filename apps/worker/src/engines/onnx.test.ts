@@ -6,7 +6,7 @@ import { createCollectingLogger } from '../../testing/collecting-logger.ts';
 import { programBeside } from '../child-program.ts';
 import type { EngineProgress } from './engine.ts';
 import { type EngineHost, startEngineHost } from './host.ts';
-import { createOnnxEngine } from './onnx.ts';
+import { createOnnxEngine, type OnnxEngine, type OnnxGenerateOptions } from './onnx.ts';
 
 const MODEL_FOLDER = fileURLToPath(new URL('../../../../models/tiny-sdxl', import.meta.url));
 const CHILD_PROGRAM = programBeside(import.meta.url, './child');
@@ -51,6 +51,56 @@ test('an execution provider that cannot start is an error, not a fallback', asyn
   await expect(createOnnxEngine(settings)).rejects.toMatchObject({
     code: 'model_not_available',
     cause: { message: expect.stringContaining('The execution provider "cuda" cannot start on this machine') },
+  });
+});
+
+describe('the onnx engine with the shipped model', () => {
+  let engine: OnnxEngine;
+  beforeAll(async () => {
+    engine = await createOnnxEngine({ ...CPU, model: MODEL_FOLDER });
+  });
+  afterAll(() => engine.close());
+
+  const picture = {
+    data: new Uint8Array(64 * 96 * 3).fill(200),
+    width: 64,
+    height: 96,
+    channels: 3,
+  } as const;
+  const options: OnnxGenerateOptions = { signal: never, onProgress: () => {}, sources: { image: picture } };
+  const img2img: ResolvedImageRequest = {
+    ...request,
+    task_type: 'img2img',
+    strength: 0.4,
+    image_url: 'https://example.com/a.png',
+  };
+  const inpaint: ResolvedImageRequest = {
+    ...img2img,
+    task_type: 'inpaint',
+    mask_url: 'https://example.com/m.png',
+  };
+
+  it('names its version and the runtime that computes, for recipes', async () => {
+    expect((await engine.describe()).engine.version).toMatch(/^\d+\.\d+\.\d+\+onnxruntime\.\d+\.\d+\.\d+$/);
+  });
+
+  it('paints from a source picture, and keeps what the mask protects', async () => {
+    const { frames, seeds } = await engine.generate({ ...img2img, num_images: 1 }, options);
+    expect(frames[0]).toMatchObject({ widthPx: 64, heightPx: 96 });
+    expect(seeds).toEqual([7]);
+    const mask = { ...picture, data: new Uint8Array(64 * 96), channels: 1 } as const;
+    const sources = { image: picture, mask };
+    const kept = await engine.generate({ ...inpaint, num_images: 1 }, { ...options, sources });
+    const mean = kept.frames[0]!.rgb.reduce((sum, value) => sum + value, 0) / kept.frames[0]!.rgb.length;
+    expect(Math.abs(mean - 200)).toBeLessThan(12);
+  });
+
+  it('says which source is missing or of another size', async () => {
+    await expect(engine.generate(inpaint, options)).rejects.toThrow(/inpaint request without its mask/);
+    await expect(engine.generate({ ...img2img, width: 96 }, options)).rejects.toMatchObject({
+      code: 'invalid_argument',
+      message: 'image_url: the picture has 64 x 96 pixels; expected 96 x 96.',
+    });
   });
 });
 

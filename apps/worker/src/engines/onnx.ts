@@ -1,16 +1,36 @@
 /** The engine on `@firepod/diffusion`: SDXL on ONNX Runtime, from a folder in the diffusers ONNX layout. */
-import { ERROR_CODES, type ModelCard, type ResolvedImageRequest, seedOfImage } from '@firepod/contract';
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  DEFAULTS,
+  ERROR_CODES,
+  type ModelCard,
+  type ResolvedImageRequest,
+  seedOfImage,
+} from '@firepod/contract';
 import {
   DiffusionError,
   type GenerationProgress,
+  type GenerationRequest,
+  type GenerationResult,
   loadStableDiffusionXl,
+  ONNX_RUNTIME_VERSION,
   previewRgb,
+  type RefinerRequest,
   type RgbImage,
+  type SourceImage,
   type StableDiffusionXl,
 } from '@firepod/diffusion';
 import { WorkerError } from '../errors.ts';
 import { VERSION } from '../version.ts';
-import type { Engine, EngineProgress, EngineSettings, Frame, GenerateOptions } from './engine.ts';
+import type {
+  Engine,
+  EngineProgress,
+  EngineSettings,
+  Frame,
+  GeneratedFrames,
+  GenerateOptions,
+} from './engine.ts';
 import { modelDigest } from './model-digest.ts';
 import { readOnnxCard } from './onnx-card.ts';
 
@@ -19,10 +39,32 @@ const PREVIEW_INTERVAL_MS = 400;
 
 const PHASES = { encode: 'encoding', denoise: 'denoising', decode: 'decoding' } as const;
 
-/** Loads the model. @throws WorkerError `model_not_available` with the reason as its cause */
-export async function createOnnxEngine(settings: EngineSettings): Promise<Engine> {
+/** The decoded pictures of an img2img or inpaint request; both of the request's width and height. */
+export interface EngineSources {
+  image: SourceImage;
+  /** White where to paint; inpaint only. */
+  mask?: SourceImage;
+}
+
+/** GenerateOptions with what this engine takes beside them. */
+export interface OnnxGenerateOptions extends GenerateOptions {
+  sources?: EngineSources;
+}
+
+/** An engine that also paints from source pictures. */
+export interface OnnxEngine extends Engine {
+  generate(request: ResolvedRequest, options: OnnxGenerateOptions): Promise<GeneratedFrames>;
+}
+
+/** Loads the model, with the refiner in its subfolder `refiner/` if it has one. @throws WorkerError `model_not_available` with the reason as its cause */
+export async function createOnnxEngine(settings: EngineSettings): Promise<OnnxEngine> {
   const { model: folder, executionProvider, threads } = settings;
-  const options = { folder, executionProviders: [executionProvider], threads: threads ?? 0 };
+  const options = {
+    folder,
+    ...(await refinerOption(folder)),
+    executionProviders: [executionProvider],
+    threads: threads ?? 0,
+  };
   const model = await loadStableDiffusionXl(options).catch((error) => {
     throw loadErrorOf(error);
   });
@@ -30,15 +72,16 @@ export async function createOnnxEngine(settings: EngineSettings): Promise<Engine
   const description = {
     card,
     modelSha256: await modelDigest(folder),
-    engine: { name: 'onnx', version: VERSION },
+    // Another release of the runtime may round differently, so that it belongs to a picture's recipe.
+    engine: { name: 'onnx', version: `${VERSION}+onnxruntime.${ONNX_RUNTIME_VERSION}` },
   };
   return {
     describe: async () => description,
     generate: async (request, options) => {
-      if (request.task_type !== 'text2img') {
+      if (request.task_type === 'text2video') {
         throw new WorkerError(
           'model_not_available',
-          `task_type: ${request.task_type} cannot be made by the onnx engine; expected text2img.`,
+          `task_type: ${request.task_type} cannot be made by the onnx engine; expected ${model.config.tasks.join(', ')}.`,
         );
       }
       return generateImages(model, card, request, options);
@@ -47,20 +90,27 @@ export async function createOnnxEngine(settings: EngineSettings): Promise<Engine
   };
 }
 
+async function refinerOption(folder: string): Promise<{ refinerFolder?: string }> {
+  const refinerFolder = join(folder, 'refiner');
+  const isThere = await access(join(refinerFolder, 'model_index.json')).then(
+    () => true,
+    () => false,
+  );
+  return isThere ? { refinerFolder } : {};
+}
+
 async function generateImages(
   model: StableDiffusionXl,
   card: ModelCard,
   request: ResolvedImageRequest,
-  { signal, onProgress }: GenerateOptions,
+  { signal, onProgress, sources }: OnnxGenerateOptions,
 ) {
   const seeds = Array.from({ length: request.num_images }, (_, index) => seedOfImage(request.seed, index));
   const toProgress = createProgressMap(card);
   try {
-    const { images, timings } = await model.textToImage({
+    const { images, timings } = await paint(model, request, sources, {
       prompt: request.prompt,
       negativePrompt: request.negative_prompt,
-      width: request.width,
-      height: request.height,
       numInferenceSteps: request.num_inference_steps,
       guidanceScale: request.guidance_scale,
       scheduler: request.scheduler,
@@ -82,6 +132,53 @@ async function generateImages(
     signal.throwIfAborted();
     throw generationErrorOf(error);
   }
+}
+
+/** Hands the request to the pipeline of its task. */
+async function paint(
+  model: StableDiffusionXl,
+  request: ResolvedImageRequest,
+  sources: EngineSources | undefined,
+  common: GenerationRequest,
+): Promise<GenerationResult> {
+  const { width, height } = request;
+  const refiner = model.config.hasRefiner ? refinerOf(request) : undefined;
+  switch (request.task_type) {
+    case 'text2img':
+      return model.textToImage({ ...common, width, height, refiner });
+    case 'img2img': {
+      const image = sourceOf(request, 'image', sources?.image);
+      return model.imageToImage({ ...common, image, strength: request.strength, refiner });
+    }
+    case 'inpaint': {
+      const image = sourceOf(request, 'image', sources?.image);
+      const mask = sourceOf(request, 'mask', sources?.mask);
+      // Without the refiner: it would paint again what the mask protects.
+      return model.inpaint({ ...common, image, mask, strength: request.strength });
+    }
+  }
+}
+
+function refinerOf(request: ResolvedImageRequest): RefinerRequest {
+  return {
+    numInferenceSteps: request.refiner_inference_steps ?? DEFAULTS.refiner_inference_steps,
+    highNoiseFraction: request.high_noise_frac ?? null,
+    strength: DEFAULTS.refiner_strength,
+  };
+}
+
+function sourceOf(
+  { task_type, width, height }: ResolvedImageRequest,
+  name: 'image' | 'mask',
+  source: SourceImage | undefined,
+): SourceImage {
+  if (!source)
+    throw new WorkerError('internal', `The engine got a ${task_type} request without its ${name}.`);
+  if (source.width === width && source.height === height) return source;
+  throw new WorkerError(
+    'invalid_argument',
+    `${name}_url: the picture has ${source.width} x ${source.height} pixels; expected ${width} x ${height}.`,
+  );
 }
 
 /** The engine's progress, with a preview now and then. */
