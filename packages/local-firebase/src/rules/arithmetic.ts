@@ -1,7 +1,7 @@
 /** `+ - * / %` and the minus sign, on numbers, strings, timestamps and durations. */
 import { durationOf, timestampOf } from './calendar.ts';
 import { unknownValue } from './comparison.ts';
-import { ensureLength } from './methods.ts';
+import { ensureLength } from './method.ts';
 import type { BinaryOperator } from './syntax.ts';
 import { checkedInteger, EvaluationError, isKind, type RulesValue, typeOf } from './values.ts';
 

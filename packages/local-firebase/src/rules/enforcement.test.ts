@@ -100,7 +100,7 @@ service firebase.storage {
         && request.resource.contentType.matches('image/.*')
         && request.resource.metadata.by == request.auth.uid
         && (resource == null || resource.metadata.by == request.auth.uid);
-      allow update: if isMember() && resource.size == request.resource.size
+      allow update: if isMember() && resource.generation == request.resource.generation
         && request.resource.metadata.by == resource.metadata.by;
     }
     match /teams/{team} {

@@ -10,7 +10,7 @@ import {
   timestampDate,
   timestampOf,
 } from './calendar.ts';
-import { textOf } from './methods.ts';
+import { textOf } from './method.ts';
 import {
   checkedInteger,
   EvaluationError,

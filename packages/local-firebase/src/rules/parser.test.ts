@@ -80,6 +80,18 @@ describe('the parser of rules', () => {
     expect(value).toBe('a\n\t\\\'"A\u00e9\u{1f600}');
   });
 
+  test('semicolons may be left out where a statement is over anyway', () => {
+    const source = `service cloud.firestore {
+  match /a/{b} {
+    allow get
+    allow list: if f(b)
+    match /c/{d} { allow get: if true }
+    function f(x) { return x == 'a' }
+  }
+}`;
+    expect(problemsOf(source)).toEqual([]);
+  });
+
   test('names every broken statement with line and column', () => {
     const source = `rules_version = '2';
 service cloud.firestore {

@@ -209,9 +209,10 @@ function parseFile(source: string, problems: RulesProblem[]): RulesFile | null {
     return { position, operations: allowed, condition };
   }
 
-  /** The last statement of a block may go without a semicolon: files in the wild do. */
+  /** The semicolon may go where the next statement or the end of the block shows that one is over. */
   function endStatement(where: string): void {
-    if (!cursor.isSymbol('}')) cursor.expectSymbol(';', where);
+    const isOver = cursor.isSymbol('}') || ['allow', 'match', 'function'].some((word) => cursor.isWord(word));
+    if (!cursor.acceptSymbol(';') && !isOver) cursor.expectSymbol(';', where);
   }
 
   function parseFunction(): FunctionDeclaration {

@@ -72,16 +72,14 @@ export function createClientAccess(parts: ClientAccessParts): ClientAccess {
   }
 
   function requestValue(identity: Identity | null, request: ClientRequest, path: QuestionPath): RulesMap {
-    const { bucket, path: name, method } = request;
+    const { method } = request;
     const isKnown = (segment: QuestionPath[number]): segment is string => typeof segment === 'string';
     return new Map<string, RulesValue>([
       ['auth', authValue(identity)],
       ['method', method],
       ['path', path.every(isKnown) ? pathOf(path) : { kind: 'unknown', constraints: [] }],
       ['time', timestampOfMillis(clock())],
-      ...('incoming' in request
-        ? [['resource', incomingValue({ ...request.incoming, bucket, name }, clock())] as const]
-        : []),
+      ...('incoming' in request ? [['resource', resourceAfter(request, clock())] as const] : []),
       ...(method === 'delete' ? [['resource', null] as const] : []),
     ]);
   }
@@ -117,6 +115,16 @@ export function createClientAccess(parts: ClientAccessParts): ClientAccess {
       context.req.header('authorization') === undefined &&
       /\bgccl\//.test(context.req.header('x-goog-api-client') ?? ''),
   };
+}
+
+/** `request.resource`: changed metadata leaves the rest of the object as it is, bytes make a new one. */
+function resourceAfter(
+  { bucket, path, method, current, incoming }: Extract<ClientRequest, { method: 'create' | 'update' }>,
+  nowMs: number,
+): RulesValue {
+  return method === 'update' && current !== null
+    ? objectValue({ ...current, fields: incoming.fields })
+    : incomingValue({ ...incoming, bucket, name: path }, nowMs);
 }
 
 /** A list asks at the path of its folder. A prefix that ends within a name asks about every folder that begins so. */
