@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startFirestore } from './server.ts';
-import { openStore } from './store.ts';
+import { openStore, type Store } from './store.ts';
+import { checkStore } from './store-check.ts';
 
 const PROJECT_ID = 'demo-durable';
 const documents = `projects/${PROJECT_ID}/databases/(default)/documents`;
@@ -60,6 +61,18 @@ async function commitPair(port: number, n: number): Promise<boolean> {
 }
 
 test('kill -9 while four clients write loses nothing acknowledged and tears no commit', async () => {
+  // Indexes from the start, one of them of values that it cuts: their upkeep is part of every commit.
+  const [byNumber, byPad] = withStore((store) =>
+    (['n', 'pad'] as const).map((fieldPath) =>
+      store.ensureIndex({
+        scope: 'group',
+        collectionId: 'sides',
+        fields: [{ fieldPath, kind: 'ascending' }],
+        nameKind: 'ascending',
+      }),
+    ),
+  );
+  expect(byNumber?.id).not.toBe(byPad?.id);
   const acknowledged: number[] = [];
   let next = 0;
   for (let round = 0; round < 2; round++) {
@@ -91,10 +104,21 @@ test('kill -9 while four clients write loses nothing acknowledged and tears no c
   const sides = [...store.scan({ kind: 'group', parent: documents, collectionId: 'sides' })];
   expect(pairSizes(sides).filter((size) => size !== 2)).toEqual([]);
   store.close();
+  expect(checkStore(databaseFile)).toEqual([]);
   const raw = new Database(databaseFile);
-  expect(raw.prepare('PRAGMA integrity_check').all()).toMatchObject([{ integrity_check: 'ok' }]);
+  const [entries] = raw.prepare('SELECT count(*) FROM index_entries').raw().get() as [number];
+  expect(entries).toBe(sides.length * 2);
   raw.close();
 }, 60_000);
+
+function withStore<Result>(use: (store: Store) => Result): Result {
+  const store = openStore(databaseFile);
+  try {
+    return use(store);
+  } finally {
+    store.close();
+  }
+}
 
 function pairSizes(sides: { name: string }[]): number[] {
   const sizes = new Map<string, number>();
@@ -118,6 +142,46 @@ describe('opening', () => {
     expect(second.epoch).toBe(first.epoch);
     expect(second.version()).toBeGreaterThan(1);
     second.close();
+  });
+
+  test('a file from before there were indexes is taken on, and one from the future is not', () => {
+    const name = `${documents}/a/b`;
+    const stored = { name, fields: {}, createMicros: 1, updateMicros: 1, version: 1 };
+    withStore((store) => store.commit(new Map([[name, stored]]), 1, 1));
+    const raw = new Database(databaseFile);
+    raw.exec(
+      'DROP TABLE index_entries; DROP TABLE indexes; DROP TABLE index_places; PRAGMA user_version = 1',
+    );
+    raw.close();
+    expect(withStore((store) => store.read(name))).toEqual(stored);
+    expect(checkStore(databaseFile)).toEqual([]);
+    const future = new Database(databaseFile);
+    future.exec('PRAGMA user_version = 99');
+    future.close();
+    expect(() => openStore(databaseFile)).toThrow('schema version 99');
+  });
+
+  test('a fault between documents and indexes is found', () => {
+    const definition = {
+      scope: 'collection' as const,
+      collectionId: 'a',
+      fields: [{ fieldPath: 'n', kind: 'ascending' as const }],
+      nameKind: 'ascending' as const,
+    };
+    const fields = { n: { integerValue: '5' } };
+    const stored = { name: `${documents}/a/b`, fields, createMicros: 1, updateMicros: 1, version: 1 };
+    withStore((store) => {
+      store.ensureIndex(definition);
+      store.commit(new Map([[stored.name, stored]]), 1, 1);
+    });
+    expect(checkStore(databaseFile)).toEqual([]);
+    const raw = new Database(databaseFile);
+    raw.exec("UPDATE index_entries SET key = key || x'00'");
+    raw.close();
+    expect(checkStore(databaseFile)).toEqual([
+      expect.stringContaining('no document calls for'),
+      expect.stringContaining(`lacks an entry for ${stored.name}`),
+    ]);
   });
 
   test('a second opening takes over: the first refuses to write, and says why', () => {

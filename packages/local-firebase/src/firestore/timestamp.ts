@@ -32,6 +32,10 @@ export function timestampFromMicros(micros: number): Timestamp {
   return { seconds: String(seconds), nanos: (micros - seconds * 1_000_000) * 1000 };
 }
 
+export function microsFromTimestamp({ seconds = '0', nanos = 0 }: Timestamp): number {
+  return Number(seconds) * 1_000_000 + Math.floor(nanos / 1000);
+}
+
 /** Firestore stores microseconds: finer digits are cut off. */
 export function truncateToMicros(timestamp: Timestamp): Timestamp {
   const nanos = timestamp.nanos ?? 0;
