@@ -24,7 +24,9 @@ await runService(async ({ projectId, host, modelFolder, ports }: FunctionsOption
       host,
       port: ports.functions,
       functions,
-      eventSources: [`http://${process.env['FIRESTORE_EMULATOR_HOST']}`],
+      eventSources: ['FIRESTORE_EMULATOR_HOST', 'FIREBASE_STORAGE_EMULATOR_HOST'].map(
+        (name) => `http://${process.env[name]}`,
+      ),
       logger,
     }),
     publishModelCard(projectId, modelFolder),

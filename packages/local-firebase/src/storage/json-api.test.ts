@@ -6,11 +6,9 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { Storage } from '@google-cloud/storage';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { ObjectEvent } from './object-events.ts';
 import { type RunningStorage, startStorage } from './server.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'storage-json-'));
-const events: ObjectEvent[] = [];
 let server: RunningStorage;
 let bucket: ReturnType<Storage['bucket']>;
 let aheadMs = 0;
@@ -22,7 +20,6 @@ beforeAll(async () => {
     dataFolder: folder,
     buckets: { 'demo.app': {} },
     clock: () => Date.now() + aheadMs,
-    onObjectEvent: (event) => events.push(event),
   });
   bucket = new Storage({ projectId: 'demo', apiEndpoint: server.url }).bucket('demo.app');
 });
@@ -195,25 +192,4 @@ test('an upload session ends after a week, and when it is cancelled', async () =
   expect((await status(cancelled)).status).toBe(404);
   aheadMs = 7 * 24 * 3600 * 1000 + 1;
   expect((await status(old)).status).toBe(404);
-});
-
-test('tells of every change once, in order, when it is on disk', async () => {
-  events.length = 0;
-  await save('event.txt', 'one', { contentType: 'text/plain' });
-  await save('event.txt', 'two');
-  await bucket.file('event.txt').setMetadata({ metadata: { a: '1' } });
-  await expect(bucket.file('event.txt').delete({ ifGenerationMatch: 1 })).rejects.toEqual(code(412));
-  await bucket.file('event.txt').delete();
-  expect(events.map(({ kind }) => kind)).toEqual([
-    'finalized',
-    'deleted',
-    'finalized',
-    'metadataUpdated',
-    'deleted',
-  ]);
-  expect(events[0]).toMatchObject({
-    bucket: 'demo.app',
-    name: 'event.txt',
-    resource: { kind: 'storage#object', size: '3', contentType: 'text/plain', metageneration: '1' },
-  });
 });

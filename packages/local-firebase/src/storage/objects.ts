@@ -3,8 +3,8 @@ import type { SqliteDatabase } from '../database.ts';
 import { noSuchObject } from './errors.ts';
 import { afterPrefix } from './names.ts';
 import type { StoredObject } from './object.ts';
-import type { ObjectEventKind } from './object-events.ts';
 import { ensurePreconditions, type Preconditions } from './preconditions.ts';
+import type { StorageTriggers } from './triggers.ts';
 
 /** The table of objects, and the last generation given out, so that no generation ever comes twice. */
 export const objectsSchema = `
@@ -63,13 +63,13 @@ export type ObjectIndex = {
 type Row = { record: string };
 
 /**
- * Builds the index over an open database that has `objectsSchema`. `clock` gives milliseconds since 1970; `observe` is told
- * of each change when it is on disk.
+ * Builds the index over an open database that has `objectsSchema`. `clock` gives milliseconds since 1970; `triggers` records
+ * the events of a change together with it.
  */
 export function createObjectIndex(
   database: SqliteDatabase,
   clock: () => number,
-  observe: (kind: ObjectEventKind, object: StoredObject) => void = () => {},
+  triggers: Pick<StorageTriggers, 'record' | 'wake'> = { record() {}, wake() {} },
 ): ObjectIndex {
   const one = database.prepare<unknown[]>('SELECT record FROM objects WHERE bucket = ? AND name = ?');
   const upsert = database.prepare<unknown[]>('INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)');
@@ -108,38 +108,39 @@ export function createObjectIndex(
     const times = { createdAt: now, updatedAt: now };
     const saved = save({ ...object, ...times, generation: nextGeneration(), metageneration: 1 });
     together?.(saved);
+    if (current !== null) triggers.record('deleted', current);
+    triggers.record('finalized', saved);
     return { object: saved, replaced: current };
   });
   const change = database.transaction(
     (...[bucket, name, expected, work]: Parameters<ObjectIndex['change']>): StoredObject => {
       const object = existing(bucket, name, expected);
       const { fields, acl } = work(object);
-      return save({ ...object, fields, acl, metageneration: object.metageneration + 1, updatedAt: clock() });
+      const metageneration = object.metageneration + 1;
+      const saved = save({ ...object, fields, acl, metageneration, updatedAt: clock() });
+      triggers.record('metadataUpdated', saved);
+      return saved;
     },
   );
   const remove = database.transaction((bucket: string, name: string, expected: Preconditions) => {
     const object = existing(bucket, name, expected);
     erase.run(bucket, name);
+    triggers.record('deleted', object);
     return object;
   });
+  /** Events are delivered when the transaction that holds them is over. */
+  function waking<Given extends unknown[], Result>(work: (...given: Given) => Result) {
+    return (...given: Given): Result => {
+      const result = work(...given);
+      triggers.wake();
+      return result;
+    };
+  }
   return {
     find,
-    put(...given) {
-      const result = put(...given);
-      if (result.replaced !== null) observe('deleted', result.replaced);
-      observe('finalized', result.object);
-      return result;
-    },
-    change(...given) {
-      const object = change(...given);
-      observe('metadataUpdated', object);
-      return object;
-    },
-    remove(...given) {
-      const object = remove(...given);
-      observe('deleted', object);
-      return object;
-    },
+    put: waking(put),
+    change: waking(change),
+    remove: waking(remove),
     list: (bucket, query) =>
       listPage(query, (from, limit) =>
         (page.all(bucket, from, limit) as Row[]).map((row) => JSON.parse(row.record) as StoredObject),

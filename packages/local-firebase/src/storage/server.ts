@@ -4,6 +4,7 @@ import { getRequestListener } from '@hono/node-server';
 import { Hono, type MiddlewareHandler } from 'hono';
 import { openDatabase } from '../database.ts';
 import { LocalFirebaseError } from '../errors.ts';
+import { createEventQueue, EVENT_QUEUE_SCHEMA } from '../events/event-queue.ts';
 import { type ListenOptions, listen, type RunningServer } from '../http-server.ts';
 import { type Logger, silentLogger } from '../logger.ts';
 import type { DocumentReader } from '../rules/firestore-values.ts';
@@ -13,15 +14,15 @@ import { type BucketSettings, createBuckets } from './buckets.ts';
 import { createClientAccess } from './client-access.ts';
 import { openContentFolder } from './content.ts';
 import { openCorsHeaders, openPreflight } from './cors.ts';
-import { errorResponse, StorageRequestError } from './errors.ts';
+import { errorResponse, invalid, StorageRequestError } from './errors.ts';
 import { createFirebaseApi } from './firebase-api.ts';
 import { createJsonApi } from './json-api.ts';
 import { createJsonUploads } from './json-uploads.ts';
-import { type ObjectObserver, objectEvent } from './object-events.ts';
 import { createObjectIndex, objectsSchema } from './objects.ts';
 import { createPublicAccess } from './public-access.ts';
 import { createStorageService, type StorageService } from './service.ts';
 import { createUrlVerifier, type ServiceAccount } from './signed-urls.ts';
+import { createStorageTriggers, type StorageTriggers } from './triggers.ts';
 import { createUploadSessions, uploadSessionsSchema } from './upload-sessions.ts';
 import { createXmlAccess, type XmlAccess } from './xml-access.ts';
 
@@ -39,8 +40,6 @@ export type StorageOptions = ListenOptions & {
   readDocument?: DocumentReader;
   /** Whose signed URLs hold; none when absent. */
   serviceAccounts?: readonly ServiceAccount[];
-  /** Told of each change of an object when it is on disk. */
-  onObjectEvent?: ObjectObserver;
   /** Milliseconds since 1970; for tests. */
   clock?: () => number;
   logger?: Logger;
@@ -64,20 +63,23 @@ const schemaVersion = 1;
 export async function startStorage(options: StorageOptions): Promise<RunningStorage> {
   const { dataFolder, clock = Date.now, logger = silentLogger } = options;
   const buckets = createBuckets(options.buckets, clock);
-  const schema = `${objectsSchema}; ${uploadSessionsSchema}`;
+  const schema = `${objectsSchema}; ${uploadSessionsSchema}; ${EVENT_QUEUE_SCHEMA}`;
   const rules = openRules(options.rules, { service: 'firebase.storage', logger });
   const database = openDatabase(join(dataFolder, 'storage.db'), schema, schemaVersion);
+  /** For the links in events; nothing happens to objects before somebody can ask for it. */
+  let origin = '';
+  const triggers = createStorageTriggers(createEventQueue(database), {
+    clock,
+    originOf: () => origin,
+    logger,
+  });
   const close = () => {
+    triggers.close();
     rules.close();
     database.close();
   };
-  /** For the links in events; nothing happens to objects before somebody can ask for it. */
-  let origin = '';
   try {
-    const { onObjectEvent } = options;
-    const index = createObjectIndex(database, clock, (kind, object) => {
-      onObjectEvent?.(objectEvent(kind, object, clock(), origin));
-    });
+    const index = createObjectIndex(database, clock, triggers);
     const sessions = createUploadSessions(database, clock);
     const content = await openContentFolder(dataFolder);
     sessions.removeExpired();
@@ -88,7 +90,11 @@ export async function startStorage(options: StorageOptions): Promise<RunningStor
     const clientAccess = createClientAccess({ projectId, rules, readDocument, clock, logger });
     const xmlAccess = createXmlAccess(createUrlVerifier(options.serviceAccounts ?? [], clock));
     const firebaseApi = createFirebaseApi(service, clientAccess);
-    const { fetch } = createStorageRoutes(service, { firebaseApi, xmlAccess, rules }, logger);
+    const { fetch } = createStorageRoutes(
+      service,
+      { projectId, firebaseApi, xmlAccess, rules, triggers },
+      logger,
+    );
     const listener = getRequestListener(fetch, { overrideGlobalObjects: false });
     const server = await listen(listener, options, close);
     origin = server.url;
@@ -104,9 +110,17 @@ export async function startStorage(options: StorageOptions): Promise<RunningStor
   }
 }
 
+type RouteParts = {
+  projectId: string;
+  firebaseApi: Hono;
+  xmlAccess: XmlAccess;
+  rules: LiveRules;
+  triggers: StorageTriggers;
+};
+
 function createStorageRoutes(
   service: StorageService,
-  { firebaseApi, xmlAccess, rules }: { firebaseApi: Hono; xmlAccess: XmlAccess; rules: LiveRules },
+  { projectId, firebaseApi, xmlAccess, rules, triggers }: RouteParts,
   logger: Logger,
 ): Hono {
   const app = new Hono();
@@ -116,7 +130,7 @@ function createStorageRoutes(
       logger.debug({ method, path }, 'the client broke off');
       return new Response(null, { status: 499 });
     }
-    if (error instanceof LocalFirebaseError && error.code === 'invalid_rules') {
+    if (error instanceof LocalFirebaseError) {
       return errorResponse(new StorageRequestError(400, 'invalid', error.message), openCorsHeaders);
     }
     const known = error instanceof StorageRequestError;
@@ -136,6 +150,13 @@ function createStorageRoutes(
   // As the emulator has it, for tests that bring their own rules.
   app.put('/internal/setRules', async (context) => {
     rules.replace(pushedRules(await context.req.text()));
+    return context.json({});
+  });
+  app.put('/emulator/v1/projects/:project/eventSubscriptions', async (context) => {
+    const { project } = context.req.param();
+    if (project !== projectId)
+      throw invalid(`This Storage serves the project "${projectId}", not "${project}".`);
+    triggers.subscribe(await context.req.text());
     return context.json({});
   });
   app.route('/v0', firebaseApi);
