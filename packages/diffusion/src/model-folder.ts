@@ -1,8 +1,8 @@
 /** Reads an SDXL folder in the diffusers ONNX layout (what optimum exports): checks that it is whole and gathers its settings. */
 
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DiffusionError } from './errors.ts';
+import { assertFilesExist, assertNotLfsPointer, incompleteFolder, readModelIndex } from './folder-files.ts';
 import { fileExists, readJsonFile } from './json-file.ts';
 import { type SchedulerName, schedulerNameOf } from './schedulers/registry.ts';
 import { parseSchedulerConfig, type SchedulerConfig } from './schedulers/scheduler-config.ts';
@@ -63,13 +63,7 @@ export async function readModelFolder(
   folder: string,
   { as: role }: { as: 'model' | 'refiner' } = { as: 'model' },
 ): Promise<ModelFolder> {
-  if (!(await fileExists(join(folder, 'model_index.json')))) {
-    throw new DiffusionError(
-      'model_folder_invalid',
-      `${folder} is not a diffusers model folder: it has no model_index.json.`,
-    );
-  }
-  const index = await readJsonFile(join(folder, 'model_index.json'));
+  const index = await readModelIndex(folder);
   assertStableDiffusionXl(index, folder);
   const textEncoders = textEncodersOf(index);
   const parts: ModelPart[] = [...textEncoders, 'unet', ...(role === 'model' ? ['vae_decoder' as const] : [])];
@@ -89,7 +83,7 @@ export async function readModelFolder(
   const vaeScaleFactor = 2 ** (lengthOf(vae['block_out_channels'], 4) - 1);
   const sampleSize = unet['sample_size'];
   if (role === 'model' && isInpaintingUnet && !hasVaeEncoder)
-    throw incomplete(folder, ['vae_encoder/model.onnx']);
+    throw incompleteFolder(folder, ['vae_encoder/model.onnx']);
   return {
     folder,
     isInpaintingUnet,
@@ -163,40 +157,6 @@ function readUnetConfig(unet: Record<string, unknown>): {
     );
   }
   return { latentChannels: output, isInpaintingUnet };
-}
-
-async function assertFilesExist(folder: string, parts: readonly ModelPart[]): Promise<void> {
-  const required = [
-    ...parts.flatMap((part) => [`${part}/model.onnx`, `${part}/config.json`]),
-    'scheduler/scheduler_config.json',
-  ];
-  const present = await Promise.all(required.map((name) => fileExists(join(folder, name))));
-  const missing = required.filter((_, index) => !present[index]);
-  if (missing.length > 0) throw incomplete(folder, missing);
-  for (const part of parts) await assertNotLfsPointer(join(folder, part, 'model.onnx'));
-}
-
-function incomplete(folder: string, missing: readonly string[]): DiffusionError {
-  return new DiffusionError(
-    'model_folder_invalid',
-    `${folder} is incomplete: it has no ${missing.join(', no ')}.`,
-  );
-}
-
-/** A clone without git-lfs leaves a short text where the weights should be; ONNX Runtime's parse error would not tell. */
-async function assertNotLfsPointer(path: string): Promise<void> {
-  const marker = 'version https://git-lfs';
-  const file = await open(path);
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(marker.length), 0, marker.length, 0);
-    if (buffer.toString('latin1', 0, bytesRead) !== marker) return;
-  } finally {
-    await file.close();
-  }
-  throw new DiffusionError(
-    'model_folder_invalid',
-    `${path} is a git-lfs pointer, not a model; run "git lfs pull" in that folder.`,
-  );
 }
 
 function readVaeConfig(config: Record<string, unknown>): VaeConfig {
