@@ -25,15 +25,17 @@ export function checkAggregations(aggregations: readonly Aggregation[]): void {
   if (new Set(aliases).size < aliases.length) throw invalidArgument('Two aggregations have the same alias.');
 }
 
+/** The results of a query, as far as they are needed: a count alone reads no document. */
+export type AggregatedResults = { count: () => number; documents: () => readonly StoredDocument[] };
+
 /** A result per alias. */
-export function aggregate(
-  aggregations: readonly Aggregation[],
-  documents: readonly StoredDocument[],
-): Fields {
+export function aggregate(aggregations: readonly Aggregation[], results: AggregatedResults): Fields {
+  const documents = aggregations.every(({ count }) => count !== undefined) ? undefined : results.documents();
+  const count = documents?.length ?? results.count();
   return Object.fromEntries(
     aggregations.map((aggregation, index) => [
       aliasOf(aggregation, index),
-      aggregateOf(aggregation, documents),
+      aggregateOf(aggregation, count, documents ?? []),
     ]),
   );
 }
@@ -42,13 +44,17 @@ function aliasOf({ alias }: Aggregation, index: number): string {
   return alias || `field_${index + 1}`;
 }
 
-function aggregateOf({ count, sum, avg }: Aggregation, documents: readonly StoredDocument[]): Value {
+function aggregateOf(
+  { count, sum, avg }: Aggregation,
+  total: number,
+  documents: readonly StoredDocument[],
+): Value {
   if (count !== undefined) {
     const upTo = Number(count.upTo?.value ?? Number.POSITIVE_INFINITY);
     if (count.upTo !== undefined && !(upTo > 0)) {
       throw invalidArgument(`The upTo of a count is ${count.upTo.value ?? 0}: expected more than zero.`);
     }
-    return { integerValue: String(Math.min(upTo, documents.length)) };
+    return { integerValue: String(Math.min(upTo, total)) };
   }
   if (sum === undefined && avg === undefined) {
     throw invalidArgument('An aggregation has no operator: expected count, sum or avg.');

@@ -44,9 +44,11 @@ export type Engine = {
   /**
    * A query of one request, checked.
    *
-   * @throws StatusError INVALID_ARGUMENT, UNIMPLEMENTED, or FAILED_PRECONDITION for want of an index.
+   * @throws StatusError INVALID_ARGUMENT or UNIMPLEMENTED
    */
   compile(parent: string, query: StructuredQuery | undefined): CompiledQuery;
+  /** Comes after the question whether the caller may. @throws StatusError FAILED_PRECONDITION for want of an index. */
+  checkIndexes(query: CompiledQuery): void;
   /** A query's results, not projected; a transaction that may write locks them and what else would be found. */
   query(query: CompiledQuery, transactionId?: Buffer): StoredDocument[];
   /** How many results a query has; locks like `query`. */
@@ -69,7 +71,7 @@ type Staged = { changes: Change[]; writeResults: WriteResult[]; micros: number; 
 export function createEngine(store: Store, clock: Clock, options: EngineOptions = {}): Engine {
   const commitClock = createCommitClock(clock, store.commitMicros());
   const transactions = createTransactions(clock, options.transactions);
-  const demandIndexes = createIndexDemand(options.indexes);
+  const checkIndexes = createIndexDemand(options.indexes);
   const listeners = new Set<CommitListener>();
 
   function transactionOf(id: Buffer | undefined): Transaction | undefined {
@@ -149,16 +151,17 @@ export function createEngine(store: Store, clock: Clock, options: EngineOptions 
       if (query === undefined) {
         throw new StatusError('UNIMPLEMENTED', 'Only structured queries are supported by this server.');
       }
-      const compiled = compileQuery(parent, query);
-      demandIndexes(compiled);
-      return compiled;
+      return compileQuery(parent, query);
     },
+    checkIndexes,
     query(query, transactionId) {
+      checkIndexes(query);
       const transaction = transactionOf(transactionId);
       lockQuery(query, transaction);
       return snapshotOf(query, transaction) ?? runQuery(store, query);
     },
     count(query, transactionId) {
+      checkIndexes(query);
       const transaction = transactionOf(transactionId);
       lockQuery(query, transaction);
       return snapshotOf(query, transaction)?.length ?? countResults(store, query);

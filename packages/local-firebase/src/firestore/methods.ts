@@ -126,7 +126,10 @@ export const streamingMethods: Record<string, Method<Promise<object[]>>> = {
     const query = service.engine.compile(request.parent, structuredQuery);
     service.guard.checkList(caller, query);
     const { transaction, begun } = transactionFor(service, request);
-    const aggregateFields = aggregate(aggregations, service.engine.query(query, transaction));
+    const aggregateFields = aggregate(aggregations, {
+      count: () => service.engine.count(query, transaction),
+      documents: () => service.engine.query(query, transaction),
+    });
     const readTime = timestampFromMicros(service.engine.readMicros(transaction));
     return [{ ...begun[0], result: { aggregateFields }, readTime }];
   },

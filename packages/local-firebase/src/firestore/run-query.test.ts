@@ -13,7 +13,7 @@ import type { StoredDocument } from './stored-document.ts';
 
 const root = 'projects/p/databases/(default)/documents';
 const SEED = Number(process.env['FIRESTORE_SEED'] ?? 20_261_122);
-const QUERIES = Number(process.env['FIRESTORE_QUERIES'] ?? 2000);
+const QUERIES = Number(process.env['FIRESTORE_QUERIES'] ?? 1600);
 const ROUNDS = 8;
 
 const paths = ['a', 'b', 'm.x', 'm.`y z`', 'list'];

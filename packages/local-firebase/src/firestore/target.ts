@@ -38,6 +38,7 @@ export function createTarget(engine: Engine, guard: Guard, caller: Caller, targe
   if (target.query === undefined) throw invalidArgument('A target needs documents or a structured query.');
   const query = engine.compile(target.query.parent, target.query.structuredQuery);
   guard.checkList(caller, query);
+  engine.checkIndexes(query);
   const run = () => runQuery(engine.store, query);
   return query.isWindowed
     ? createWindowTarget(id, run, query.matches)

@@ -32,156 +32,197 @@ export type IndexScan = {
   isBounded: boolean;
 };
 
-type SortKind = 'ascending' | 'descending';
-
 /** Undefined when nothing can match. The conditions must not include the equality of a name: that needs no index. */
 export function planScan(shape: QueryShape, conditions: readonly Condition[]): IndexScan | undefined {
-  const equalities = new Map<string, Value>();
-  const contained: Condition[] = [];
-  for (const condition of conditions) {
-    if (condition.op === 'ARRAY_CONTAINS') contained.push(condition);
-    if (condition.op !== 'EQUAL') continue;
-    const other = equalities.get(condition.fieldPath);
-    if (other !== undefined && !areEqual(other, condition.value)) return undefined;
-    equalities.set(condition.fieldPath, condition.value);
-  }
-  const equalityFields = [...equalities.keys()].sort();
-  const sortKeys = shape.sortKeys.filter(({ fieldPath }) => !equalities.has(fieldPath));
-  const firstSign = sortKeys[0]!.sign;
-  const kindOf = ({ sign }: SortKey): SortKind => (sign === firstSign ? 'ascending' : 'descending');
-
-  // More than one contained element would need another index; those beyond the first are looked for in the documents.
-  const [container] = contained;
-  const fields: IndexedField[] = [
-    ...(container === undefined ? [] : [{ fieldPath: container.fieldPath, kind: 'contains' as const }]),
-    ...equalityFields.map((fieldPath) => ({ fieldPath, kind: 'ascending' as const })),
-    ...sortKeys.slice(0, -1).map((key) => ({ fieldPath: key.fieldPath, kind: kindOf(key) })),
-  ];
-  const { scope } = shape;
-  const definition: IndexDefinition = {
-    scope: scope.kind,
-    collectionId: scope.kind === 'group' ? scope.collectionId : lastSegmentOf(scope.path),
-    fields,
-    nameKind: kindOf(sortKeys.at(-1)!),
-  };
-  const place = scope.kind === 'group' ? databaseOf(scope.parent) : scope.path;
-  const prefixValues = [
-    ...(container === undefined ? [] : [container.value]),
-    ...equalityFields.map((fieldPath) => equalities.get(fieldPath)!),
-  ];
-  const prefixParts = prefixValues.map((value) => encodePart(value, 'ascending'));
+  const equalities = equalitiesOf(conditions);
+  if (equalities === undefined) return undefined;
+  // A second contained element would need another index: it is looked for in the documents.
+  const container = conditions.find(({ op }) => op === 'ARRAY_CONTAINS');
+  const layout = layoutOf(shape, equalities, container);
+  const prefixParts = layout.prefixValues.map((value) => encodePart(value, 'ascending'));
   const prefix = Buffer.concat(prefixParts.map(({ bytes }) => bytes));
+  const bounds = [
+    ...conditions
+      .filter((condition) => condition.op !== 'EQUAL' && condition !== container)
+      .map((condition) => conditionBounds(layout, prefix, condition)),
+    cursorBounds(layout, prefix, shape.startAt, 'start'),
+    cursorBounds(layout, prefix, shape.endAt, 'end'),
+  ];
   const range: KeyRange = { lower: prefix, upper: afterAllWith(prefix) };
-  let isBounded = prefix.length > 0;
-  let isExact =
-    contained.length < 2 &&
-    prefixParts.every(({ isCut }) => !isCut) &&
-    (scope.kind === 'collection' || scope.parent === `${place}/documents`);
-
-  function narrow(lower: Buffer | undefined, upper: Buffer | undefined): void {
-    isBounded = true;
+  for (const { lower, upper } of bounds) {
     if (lower !== undefined && Buffer.compare(lower, range.lower) > 0) range.lower = lower;
     if (upper !== undefined && Buffer.compare(upper, range.upper) < 0) range.upper = upper;
   }
-
-  /** A value as the index has it, undefined for a name that cannot be in it. */
-  function encode({ fieldPath }: SortKey, kind: SortKind, value: Value) {
-    if (fieldPath !== NAME_FIELD) return encodePart(value, kind);
-    if (!('referenceValue' in value) || !isIn(shape.scope, place, value.referenceValue)) return undefined;
-    return { bytes: encodeNamePart(definition, value.referenceValue), isCut: false };
-  }
-
-  for (const condition of conditions) {
-    if (condition.op === 'EQUAL' || condition === container) continue;
-    const key = sortKeys[0]!;
-    const encoded =
-      condition.fieldPath === key.fieldPath && condition.op in BOUNDS
-        ? encode(key, 'ascending', condition.value)
-        : undefined;
-    if (encoded === undefined) isExact = false;
-    else {
-      const bounds = BOUNDS[condition.op]!(encoded.bytes, encoded.isCut, typeByteOf(condition.value));
-      const isName = key.fieldPath === NAME_FIELD;
-      narrow(
-        bounds.lower && !(isName && bounds.isTypeBound === 'lower')
-          ? Buffer.concat([prefix, bounds.lower])
-          : undefined,
-        bounds.upper && !(isName && bounds.isTypeBound === 'upper')
-          ? Buffer.concat([prefix, bounds.upper])
-          : undefined,
-      );
-      isExact &&= !encoded.isCut;
-    }
-  }
-
-  /** Where a cursor sits: before or after all keys that begin with `key`, in the order of the query. */
-  function positionOf(cursor: Cursor, isAfterEqual: boolean): { key: Buffer; isAfter: boolean } | undefined {
-    let key = prefix;
-    for (const [index, value] of (cursor.values ?? []).entries()) {
-      const sortKey = shape.sortKeys[index]!;
-      const fixed = equalities.get(sortKey.fieldPath);
-      if (fixed !== undefined) {
-        const order = compareValues(fixed, value) * sortKey.sign;
-        if (order !== 0) return { key, isAfter: order < 0 };
-        continue;
-      }
-      const isName = sortKey.fieldPath === NAME_FIELD;
-      const encoded = encode(sortKey, isName ? 'ascending' : kindOf(sortKey), value);
-      if (encoded === undefined || encoded.isCut) return undefined;
-      key = Buffer.concat([key, encoded.bytes]);
-    }
-    return { key, isAfter: isAfterEqual };
-  }
-
-  const isReverse = firstSign === -1;
-  const edges = [
-    { cursor: shape.startAt, isStart: true },
-    { cursor: shape.endAt, isStart: false },
-  ];
-  for (const { cursor, isStart } of edges) {
-    if (cursor === undefined) continue;
-    const isBefore = cursor.before ?? false;
-    const position = positionOf(cursor, !isBefore);
-    if (position === undefined) {
-      isExact = false;
-      continue;
-    }
-    const edge = position.isAfter !== isReverse ? afterAllWith(position.key) : position.key;
-    // Going backwards, a start is the upper end of the keys.
-    if (isStart !== isReverse) narrow(edge, undefined);
-    else narrow(undefined, edge);
-  }
   if (Buffer.compare(range.lower, range.upper) >= 0) return undefined;
-  return { definition, place, range, isReverse, isExact, isBounded };
+  return {
+    definition: layout.definition,
+    place: layout.place,
+    range,
+    isReverse: layout.isReverse,
+    isExact:
+      bounds.every(({ isExact }) => isExact) &&
+      prefixParts.every(({ isCut }) => !isCut) &&
+      isWholePlace(layout),
+    isBounded:
+      prefix.length > 0 || bounds.some(({ lower, upper }) => lower !== undefined || upper !== undefined),
+  };
 }
 
-type Bounds = { lower: Buffer; upper: Buffer; isTypeBound: 'lower' | 'upper' };
+/** Undefined when a field would have to equal two values. */
+function equalitiesOf(conditions: readonly Condition[]): Map<string, Value> | undefined {
+  const equalities = new Map<string, Value>();
+  for (const { fieldPath, op, value } of conditions) {
+    if (op !== 'EQUAL') continue;
+    const other = equalities.get(fieldPath);
+    if (other !== undefined && !areEqual(other, value)) return undefined;
+    equalities.set(fieldPath, value);
+  }
+  return equalities;
+}
 
-/** Inequalities hold within one type: its first byte is the bound on the other side. */
-const BOUNDS: Partial<Record<Condition['op'], (bytes: Buffer, isCut: boolean, typeByte: number) => Bounds>> =
-  {
-    LESS_THAN: (bytes, isCut, typeByte) => ({
-      lower: Buffer.from([typeByte]),
-      upper: isCut ? afterAllWith(bytes) : bytes,
-      isTypeBound: 'lower',
-    }),
-    LESS_THAN_OR_EQUAL: (bytes, _isCut, typeByte) => ({
-      lower: Buffer.from([typeByte]),
-      upper: afterAllWith(bytes),
-      isTypeBound: 'lower',
-    }),
-    GREATER_THAN: (bytes, isCut, typeByte) => ({
-      lower: isCut ? bytes : afterAllWith(bytes),
-      upper: Buffer.from([typeByte + 1]),
-      isTypeBound: 'upper',
-    }),
-    GREATER_THAN_OR_EQUAL: (bytes, _isCut, typeByte) => ({
-      lower: bytes,
-      upper: Buffer.from([typeByte + 1]),
-      isTypeBound: 'upper',
-    }),
+/** Which index serves the alternative, and how the query maps onto it. */
+type Layout = {
+  scope: QueryShape['scope'];
+  place: string;
+  definition: IndexDefinition;
+  /** The values that every entry of the range begins with. */
+  prefixValues: Value[];
+  equalities: ReadonlyMap<string, Value>;
+  /** All that the query sorts by. */
+  sortKeys: readonly SortKey[];
+  /** The first of them that is not fixed by an equality. */
+  firstKey: SortKey;
+  /** Entries are sorted up by the first key: a query that sorts down reads them backwards. */
+  isReverse: boolean;
+};
+
+/** First the element that is contained, then the fields that are equal, then what the results are sorted by. */
+function layoutOf(
+  { scope, sortKeys }: QueryShape,
+  equalities: ReadonlyMap<string, Value>,
+  container: Condition | undefined,
+): Layout {
+  const equalityFields = [...equalities.keys()].sort();
+  const openKeys = sortKeys.filter(({ fieldPath }) => !equalities.has(fieldPath));
+  const firstKey = openKeys[0]!;
+  const fields: IndexedField[] = [
+    ...(container === undefined ? [] : [{ fieldPath: container.fieldPath, kind: 'contains' as const }]),
+    ...equalityFields.map((fieldPath) => ({ fieldPath, kind: 'ascending' as const })),
+    ...openKeys.slice(0, -1).map((key) => ({ fieldPath: key.fieldPath, kind: kindOf(key, firstKey) })),
+  ];
+  return {
+    scope,
+    place: scope.kind === 'group' ? databaseOf(scope.parent) : scope.path,
+    definition: {
+      scope: scope.kind,
+      collectionId: scope.kind === 'group' ? scope.collectionId : lastSegmentOf(scope.path),
+      fields,
+      nameKind: kindOf(openKeys.at(-1)!, firstKey),
+    },
+    prefixValues: [
+      ...(container === undefined ? [] : [container.value]),
+      ...equalityFields.map((fieldPath) => equalities.get(fieldPath)!),
+    ],
+    equalities,
+    sortKeys,
+    firstKey,
+    isReverse: firstKey.sign === -1,
   };
+}
 
-function isIn(scope: QueryShape['scope'], place: string, name: string): boolean {
-  return scope.kind === 'collection' ? parentOf(name) === place : name.startsWith(`${place}/documents/`);
+function kindOf({ sign }: SortKey, first: SortKey): 'ascending' | 'descending' {
+  return sign === first.sign ? 'ascending' : 'descending';
+}
+
+/** A group below a document shares its place with the rest of the database. */
+function isWholePlace({ scope, place }: Layout): boolean {
+  return scope.kind === 'collection' || scope.parent === `${place}/documents`;
+}
+
+/** A sort key's value as the index has it; undefined for a name that cannot be in the index. */
+function encodeKey(
+  layout: Layout,
+  key: SortKey,
+  value: Value,
+): { bytes: Buffer; isCut: boolean } | undefined {
+  if (key.fieldPath !== NAME_FIELD) return encodePart(value, kindOf(key, layout.firstKey));
+  const { scope, place, definition } = layout;
+  if (!('referenceValue' in value)) return undefined;
+  const name = value.referenceValue;
+  const isInside =
+    scope.kind === 'collection' ? parentOf(name) === place : name.startsWith(`${place}/documents/`);
+  return isInside ? { bytes: encodeNamePart(definition, name), isCut: false } : undefined;
+}
+
+/** What narrows the range; when it is not exact, documents in the range must be looked at. */
+type Bounds = { lower?: Buffer; upper?: Buffer; isExact: boolean };
+
+/** An inequality on the first sort key is a range of it, within the type of its operand. */
+function conditionBounds(layout: Layout, prefix: Buffer, { fieldPath, op, value }: Condition): Bounds {
+  const { firstKey } = layout;
+  const side = INEQUALITY_SIDES[op];
+  const encoded =
+    side !== undefined && fieldPath === firstKey.fieldPath ? encodeKey(layout, firstKey, value) : undefined;
+  if (side === undefined || encoded === undefined) return { isExact: false };
+  const { bytes, isCut } = encoded;
+  // Cut values that begin alike may lie on either side: all of them stay in the range.
+  const isPastEqual = side.bound === 'lower' ? !side.includesEqual && !isCut : side.includesEqual || isCut;
+  const edge = Buffer.concat([prefix, isPastEqual ? afterAllWith(bytes) : bytes]);
+  const isName = fieldPath === NAME_FIELD;
+  const type = typeByteOf(value);
+  if (side.bound === 'lower') {
+    const upper = isName ? {} : { upper: Buffer.concat([prefix, Buffer.from([type + 1])]) };
+    return { lower: edge, ...upper, isExact: !isCut };
+  }
+  const lower = isName ? {} : { lower: Buffer.concat([prefix, Buffer.from([type])]) };
+  return { upper: edge, ...lower, isExact: !isCut };
+}
+
+const INEQUALITY_SIDES: Partial<
+  Record<Condition['op'], { bound: 'lower' | 'upper'; includesEqual: boolean }>
+> = {
+  GREATER_THAN: { bound: 'lower', includesEqual: false },
+  GREATER_THAN_OR_EQUAL: { bound: 'lower', includesEqual: true },
+  LESS_THAN: { bound: 'upper', includesEqual: false },
+  LESS_THAN_OR_EQUAL: { bound: 'upper', includesEqual: true },
+};
+
+function cursorBounds(
+  layout: Layout,
+  prefix: Buffer,
+  cursor: Cursor | undefined,
+  side: 'start' | 'end',
+): Bounds {
+  if (cursor === undefined) return { isExact: true };
+  const isBefore = cursor.before ?? false;
+  const position = positionOf(layout, prefix, cursor, !isBefore);
+  if (position === undefined) return { isExact: false };
+  const { isReverse } = layout;
+  const edge = position.isAfter !== isReverse ? afterAllWith(position.key) : position.key;
+  // Going backwards, a start is the upper end of the keys.
+  return (side === 'start') !== isReverse ? { lower: edge, isExact: true } : { upper: edge, isExact: true };
+}
+
+/** Where a cursor sits in the order of the query: before or after all keys that begin with `key`. */
+function positionOf(
+  layout: Layout,
+  prefix: Buffer,
+  cursor: Cursor,
+  isAfterEqual: boolean,
+): { key: Buffer; isAfter: boolean } | undefined {
+  let key = prefix;
+  for (const [index, value] of (cursor.values ?? []).entries()) {
+    const sortKey = layout.sortKeys[index]!;
+    const fixed = layout.equalities.get(sortKey.fieldPath);
+    if (fixed !== undefined) {
+      // All of the range is on one side of the cursor, unless the fixed value is the cursor's.
+      const order = compareValues(fixed, value) * sortKey.sign;
+      if (order !== 0) return { key, isAfter: order < 0 };
+      continue;
+    }
+    const encoded = encodeKey(layout, sortKey, value);
+    if (encoded === undefined || encoded.isCut) return undefined;
+    key = Buffer.concat([key, encoded.bytes]);
+  }
+  return { key, isAfter: isAfterEqual };
 }
