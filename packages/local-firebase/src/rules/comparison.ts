@@ -69,7 +69,7 @@ export function contains(elements: RulesList, value: RulesValue): boolean {
  * @returns Below 0, 0 or above 0; NaN where neither comes first.
  * @throws EvaluationError for types that have no order, and for two types.
  */
-export function compare(left: RulesValue, right: RulesValue): number {
+function compare(left: RulesValue, right: RulesValue): number {
   if (isKind(left, 'unknown') || isKind(right, 'unknown')) throw unknownValue();
   if (isNumber(left) && isNumber(right)) {
     if (Number.isNaN(left) || Number.isNaN(right)) return Number.NaN;

@@ -9,15 +9,25 @@ import {
   type RulesTestEnvironment,
   type TokenOptions,
 } from '@firebase/rules-unit-testing';
+import { deleteApp, initializeApp } from 'firebase/app';
+import {
+  connectAuthEmulator,
+  initializeAuth,
+  inMemoryPersistence,
+  signInAnonymously,
+  signOut,
+} from 'firebase/auth';
 import {
   collection,
   collectionGroup,
+  connectFirestoreEmulator,
   deleteDoc,
   doc,
   type Firestore,
   getCountFromServer,
   getDoc,
   getDocs,
+  getFirestore,
   limit,
   onSnapshot,
   or,
@@ -40,12 +50,15 @@ import {
   uploadBytes,
   uploadString,
 } from 'firebase/storage';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { startAuth } from '../auth/server.ts';
 import { type FirestoreServer, startFirestore } from '../firestore/server.ts';
 import { silentLogger } from '../logger.ts';
 import { type RunningStorage, startStorage } from '../storage/server.ts';
 
 const projectId = 'demo-rules';
+/** Long enough for a busy machine: waiting ends as soon as it may. */
+const soon = { timeout: 15_000, interval: 20 };
 
 const firestoreRules = `rules_version = '2';
 service cloud.firestore {
@@ -221,6 +234,32 @@ describe('documents', () => {
     expect(await codeOf(listened('ada'))).toBe('ok');
     expect(await codeOf(listened('bob'))).toBe('permission-denied');
   });
+});
+
+test('a listener is judged again when its user signs out', async () => {
+  const authServer = await startAuth({ projectId, port: 0, databaseFile: join(folder, 'auth.db') });
+  const app = initializeApp({ projectId, apiKey: 'local' }, 'signing-out');
+  try {
+    const auth = initializeAuth(app, { persistence: inMemoryPersistence });
+    connectAuthEmulator(auth, `http://127.0.0.1:${authServer.port}`, { disableWarnings: true });
+    const { user } = await signInAnonymously(auth);
+    await seed({ 'notes/n': { owner: user.uid, text: 'mine' } });
+    const firestore = getFirestore(app);
+    connectFirestoreEmulator(firestore, firestoreServer.host, firestoreServer.port);
+    const seen: unknown[] = [];
+    onSnapshot(
+      doc(firestore, 'notes/n'),
+      (snapshot) => seen.push(snapshot.get('text')),
+      (error) => seen.push(error.code),
+    );
+    await vi.waitUntil(() => seen.length > 0, soon);
+    await signOut(auth);
+    await vi.waitUntil(() => seen.length > 1, soon);
+    expect(seen).toEqual(['mine', 'permission-denied']);
+  } finally {
+    await deleteApp(app);
+    await authServer.close();
+  }
 });
 
 describe('commits of several writes', () => {

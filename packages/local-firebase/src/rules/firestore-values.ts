@@ -13,7 +13,7 @@ export function segmentsOf(name: string): string[] {
   return name.split('/').slice(2);
 }
 
-export function pathOfName(name: string): Path {
+function pathOfName(name: string): Path {
   return pathOf(segmentsOf(name));
 }
 

@@ -1,7 +1,7 @@
 /** The functions of the language that need nothing but their arguments: conversions, math, hashing, times and places. */
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { createChecksums } from '../storage/checksums.ts';
+import { crc32c } from '../storage/checksums.ts';
 import {
   durationOf,
   durationTime,
@@ -45,17 +45,11 @@ function bytesOf(value: RulesValue): Uint8Array {
   throw new EvaluationError(`Expected bytes or a string, got ${typeOf(value)}.`);
 }
 
-/** Four bytes, most significant first. */
-function crc32Bytes(bytes: Uint8Array): Uint8Array {
-  const checksum = Buffer.alloc(4);
-  checksum.writeUInt32BE(crc32(bytes));
-  return checksum;
-}
-
-function crc32cBytes(bytes: Uint8Array): Uint8Array {
-  const checksums = createChecksums();
-  checksums.add(bytes);
-  return Buffer.from(checksums.result().crc32c, 'base64');
+/** A checksum as four bytes, most significant first. */
+function checksumBytes(checksum: number): Uint8Array {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(checksum);
+  return bytes;
 }
 
 /** Ints stay ints. */
@@ -136,8 +130,8 @@ const mathFunctions: Record<string, LibraryFunction> = {
 };
 
 const hashingFunctions: Record<string, LibraryFunction> = {
-  'hashing.crc32': { arity: 1, call: ([value]) => crc32Bytes(bytesOf(value!)) },
-  'hashing.crc32c': { arity: 1, call: ([value]) => crc32cBytes(bytesOf(value!)) },
+  'hashing.crc32': { arity: 1, call: ([value]) => checksumBytes(crc32(bytesOf(value!))) },
+  'hashing.crc32c': { arity: 1, call: ([value]) => checksumBytes(crc32c(bytesOf(value!))) },
   'hashing.md5': { arity: 1, call: ([value]) => createHash('md5').update(bytesOf(value!)).digest() },
   'hashing.sha256': { arity: 1, call: ([value]) => createHash('sha256').update(bytesOf(value!)).digest() },
 };

@@ -2,7 +2,7 @@
 import { EvaluationError, type RulesValue, typeOf } from './values.ts';
 
 /** How many arguments a method takes, and what it does with them. */
-export type ValueMethod = {
+type ValueMethod = {
   arity: number;
   call: (self: never, parameters: readonly RulesValue[]) => RulesValue;
 };

@@ -46,7 +46,7 @@ function printMatch({ pattern, functions, allows, matches }: MatchBlock): string
 }
 
 /** `/a/{b}/{c=**}`. */
-export function printPattern(pattern: readonly PatternSegment[]): string {
+function printPattern(pattern: readonly PatternSegment[]): string {
   const texts = pattern.map((segment) => {
     if (segment.kind === 'text') return segment.text;
     return segment.kind === 'wildcard' ? `{${segment.name}}` : `{${segment.name}=**}`;

@@ -21,7 +21,7 @@ export type IncomingObject = Pick<SealedContent, 'sizeBytes'> &
  * What a client wants to do, in the words of security rules. Bytes are a `create`, even over an old object (`current`);
  * metadata alone is an `update`. A list names the folder or prefix in `path`.
  */
-export type ClientRequest = { bucket: string; path: string } & (
+type ClientRequest = { bucket: string; path: string } & (
   | { method: 'get' | 'delete'; current: StoredObject | null }
   | { method: 'list' }
   | { method: 'create' | 'update'; current: StoredObject | null; incoming: IncomingObject }
