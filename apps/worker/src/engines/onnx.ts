@@ -6,6 +6,7 @@ import {
   ERROR_CODES,
   type ModelCard,
   type ResolvedImageRequest,
+  type ResolvedRequest,
   seedOfImage,
 } from '@firepod/contract';
 import {
@@ -18,7 +19,6 @@ import {
   previewRgb,
   type RefinerRequest,
   type RgbImage,
-  type SourceImage,
   type StableDiffusionXl,
 } from '@firepod/diffusion';
 import { WorkerError } from '../errors.ts';
@@ -27,9 +27,10 @@ import type {
   Engine,
   EngineProgress,
   EngineSettings,
+  EngineSources,
   Frame,
-  GeneratedFrames,
   GenerateOptions,
+  SourcePicture,
 } from './engine.ts';
 import { modelDigest } from './model-digest.ts';
 import { readOnnxCard } from './onnx-card.ts';
@@ -39,25 +40,8 @@ const PREVIEW_INTERVAL_MS = 400;
 
 const PHASES = { encode: 'encoding', denoise: 'denoising', decode: 'decoding' } as const;
 
-/** The decoded pictures of an img2img or inpaint request; both of the request's width and height. */
-export interface EngineSources {
-  image: SourceImage;
-  /** White where to paint; inpaint only. */
-  mask?: SourceImage;
-}
-
-/** GenerateOptions with what this engine takes beside them. */
-export interface OnnxGenerateOptions extends GenerateOptions {
-  sources?: EngineSources;
-}
-
-/** An engine that also paints from source pictures. */
-export interface OnnxEngine extends Engine {
-  generate(request: ResolvedRequest, options: OnnxGenerateOptions): Promise<GeneratedFrames>;
-}
-
 /** Loads the model, with the refiner in its subfolder `refiner/` if it has one. @throws WorkerError `model_not_available` with the reason as its cause */
-export async function createOnnxEngine(settings: EngineSettings): Promise<OnnxEngine> {
+export async function createOnnxEngine(settings: EngineSettings): Promise<Engine> {
   const { model: folder, executionProvider, threads } = settings;
   const options = {
     folder,
@@ -103,7 +87,7 @@ async function generateImages(
   model: StableDiffusionXl,
   card: ModelCard,
   request: ResolvedImageRequest,
-  { signal, onProgress, sources }: OnnxGenerateOptions,
+  { signal, onProgress, sources }: GenerateOptions,
 ) {
   const seeds = Array.from({ length: request.num_images }, (_, index) => seedOfImage(request.seed, index));
   const toProgress = createProgressMap(card);
@@ -170,8 +154,8 @@ function refinerOf(request: ResolvedImageRequest): RefinerRequest {
 function sourceOf(
   { task_type, width, height }: ResolvedImageRequest,
   name: 'image' | 'mask',
-  source: SourceImage | undefined,
-): SourceImage {
+  source: SourcePicture | undefined,
+): SourcePicture {
   if (!source)
     throw new WorkerError('internal', `The engine got a ${task_type} request without its ${name}.`);
   if (source.width === width && source.height === height) return source;
