@@ -24,10 +24,10 @@ export async function decodeLatents(
   return toRgbImage(sample);
 }
 
-/** latents / scaling_factor, or latents * std / scaling_factor + mean for VAEs with per-channel statistics. */
+/** latents / scaling_factor, or latents * std / scaling_factor + mean for VAEs with per-channel statistics; of pictures or of videos. */
 export function unscaleLatents(latents: FloatTensor, config: VaeConfig): FloatTensor {
   const { scalingFactor, latentsMean, latentsStd } = config;
-  const cells = latents.dims[2]! * latents.dims[3]!;
+  const cells = latents.dims.slice(2).reduce((product, dim) => product * dim);
   const channels = latents.dims[1]!;
   const data = latents.data.map((value, index) => {
     if (!latentsMean || !latentsStd) return value / scalingFactor;
@@ -51,7 +51,7 @@ export function toRgbImage(sample: FloatTensor): RgbImage {
       if (Number.isNaN(value)) {
         throw new DiffusionError(
           'inference_failed',
-          'The VAE decoder returned NaN; a half-precision export of the original SDXL VAE overflows, use a float32 one.',
+          'The VAE decoder returned NaN; a half-precision export may overflow (the original SDXL VAE does), use a float32 one.',
         );
       }
       data[cell * 3 + channel] = roundHalfToEven(Math.min(Math.max(value / 2 + 0.5, 0), 1) * 255);

@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { createClipTokenizer } from '../clip-tokenizer.ts';
 import { DiffusionError } from '../errors.ts';
+import { assertGraphSignature, type GraphSignature } from '../graph-signature.ts';
 import type { DiffusionLogger } from '../logger.ts';
 import { type ModelFolder, type ModelPart, readModelFolder } from '../model-folder.ts';
 import {
@@ -43,8 +44,8 @@ export interface StableDiffusionXlModel extends Denoiser {
   release(): Promise<void>;
 }
 
-/** The inputs and outputs that the pipelines use, by optimum's names; a list within means any of them. */
-const GRAPHS: Record<ModelPart, { inputs: string[]; outputs: (string | string[])[] }> = {
+/** By optimum's names. */
+const GRAPHS: Record<ModelPart, GraphSignature> = {
   text_encoder: { inputs: ['input_ids'], outputs: ['hidden_states.0'] },
   text_encoder_2: { inputs: ['input_ids'], outputs: ['text_embeds', 'hidden_states.0'] },
   unet: {
@@ -125,26 +126,8 @@ async function readRefinerFolder(path: string, base: ModelFolder): Promise<Model
 }
 
 function assertGraph(session: OnnxSession, part: ModelPart, label: string): void {
-  const { inputs, outputs } = GRAPHS[part];
-  const isOutput = (names: string | string[]) => [names].flat().some((name) => session.outputs.has(name));
-  const lacking = [
-    ...inputs.filter((name) => !session.inputs.has(name)).map((name) => `the input ${name}`),
-    ...outputs.filter((names) => !isOutput(names)).map((names) => `the output ${[names].flat()[0]}`),
-  ];
-  if (lacking.length > 0) {
-    throw new DiffusionError(
-      'model_folder_invalid',
-      `${label} lacks ${lacking.join(' and ')}; it has inputs ${[...session.inputs.keys()].join(', ')} and outputs ${[...session.outputs.keys()].join(', ')}.`,
-    );
-  }
-  const unknown = [...session.inputs.keys()].find((name) => !inputs.includes(name));
-  if (unknown) {
-    throw new DiffusionError(
-      'unsupported',
-      `${label} needs the input ${unknown}, which an SDXL pipeline does not have.`,
-    );
-  }
-  if (outputs.includes('hidden_states.0') && hiddenLayerCount(session) < 1) {
+  assertGraphSignature(session, label, GRAPHS[part], 'an SDXL pipeline');
+  if (GRAPHS[part].outputs.includes('hidden_states.0') && hiddenLayerCount(session) < 1) {
     throw new DiffusionError(
       'model_folder_invalid',
       `${label} has no output hidden_states.1; export it with all hidden states.`,
