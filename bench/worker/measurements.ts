@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createRunpodClient, type RunpodClient } from '@firepod/runpod/client';
 import { type LocalRunpod, startLocalRunpod } from '@firepod/runpod/local';
-import { memoryOfTree } from './process-memory.ts';
+import { memoryOfTree, type TreeMemory } from './process-memory.ts';
 import { type RunningWorker, startWorkerProgram, type WorkerProgram } from './worker-program.ts';
 
 /** One worker program on one endpoint. */
@@ -25,8 +25,8 @@ export interface StartMeasurement {
 export interface LoadMeasurement {
   /** From the first job's take to the last one's result. */
   jobsPerSecond: number;
-  /** Proportional set size of its processes after the jobs, in MiB. */
-  memoryMebibytes: number;
+  /** After the jobs. */
+  memory: TreeMemory;
 }
 
 /** The job lies in the queue when the process is started. */
@@ -53,7 +53,7 @@ export async function measureLoad(
     for (let job = 0; job < options.jobs; job += 1) await client.run({});
     await until(() => resultsAtMs.length === options.jobs + 1);
     const seconds = (resultsAtMs.at(-1)! - takesAtMs[1]!) / 1000;
-    return { jobsPerSecond: options.jobs / seconds, memoryMebibytes: memoryOfTree(worker.pid) / 1024 ** 2 };
+    return { jobsPerSecond: options.jobs / seconds, memory: memoryOfTree(worker.pid) };
   });
 }
 

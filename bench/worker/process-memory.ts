@@ -1,13 +1,23 @@
 /** How much memory a program takes, its child processes counted, as the kernel keeps its books (Linux). */
 import { readdirSync, readFileSync } from 'node:fs';
 
-/**
- * The proportional set size of a process and all its descendants in bytes: pages that several share are counted once.
- *
- * @throws {Error} when the process is gone
- */
-export function memoryOfTree(pid: number): number {
-  return [pid, ...descendantsOf(pid)].reduce((sum, each) => sum + proportionalBytes(each), 0);
+/** Of a program and all its child processes, in MiB. */
+export interface TreeMemory {
+  /** What the program has written to and the kernel cannot drop: heaps and stacks, pages shared by a fork in proportion. */
+  anonymousMebibytes: number;
+  /** All that is resident, programs and libraries included; what its processes share with anybody is counted once. */
+  residentMebibytes: number;
+}
+
+/** @throws {Error} when the process is gone */
+export function memoryOfTree(pid: number): TreeMemory {
+  const rollups = [pid, ...descendantsOf(pid)].map(readRollup);
+  const sum = (field: string) => rollups.reduce((total, rollup) => total + rollup(field), 0);
+  const shared = Math.max(...rollups.map((rollup) => rollup('Shared_Clean') + rollup('Shared_Dirty')));
+  return {
+    anonymousMebibytes: sum('Pss_Anon') / 1024,
+    residentMebibytes: (sum('Private_Clean') + sum('Private_Dirty') + shared) / 1024,
+  };
 }
 
 /** The processes below one, in no particular order. */
@@ -33,9 +43,12 @@ function parentOf(pid: number): number {
   }
 }
 
-function proportionalBytes(pid: number): number {
+/** The fields of /proc/pid/smaps_rollup by name, in kB. */
+function readRollup(pid: number): (field: string) => number {
   const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
-  const kilobytes = /^Pss:\s+(\d+) kB$/m.exec(rollup)?.[1];
-  if (kilobytes === undefined) throw new Error(`/proc/${pid}/smaps_rollup holds no Pss.`);
-  return Number(kilobytes) * 1024;
+  return (field) => {
+    const kilobytes = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(rollup)?.[1];
+    if (kilobytes === undefined) throw new Error(`/proc/${pid}/smaps_rollup holds no ${field}.`);
+    return Number(kilobytes);
+  };
 }

@@ -23,9 +23,9 @@ export function isTransientStatus(status: number): boolean {
   return status === 408 || status === 425 || status === 429 || status >= 500;
 }
 
-/** The Retry-After header in milliseconds (seconds or an HTTP date, RFC 9110 §10.2.3); undefined when absent or unreadable. */
-export function retryAfterMs(headers: Headers, nowMs: number): number | undefined {
-  const value = headers.get('retry-after')?.trim();
+/** A Retry-After header in milliseconds (seconds or an HTTP date, RFC 9110 §10.2.3); undefined when absent or unreadable. */
+export function retryAfterMs(header: string | null | undefined, nowMs: number): number | undefined {
+  const value = header?.trim();
   if (!value) return undefined;
   if (/^\d+$/.test(value)) return Number(value) * 1000;
   const dateMs = Date.parse(value);

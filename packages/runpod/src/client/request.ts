@@ -123,7 +123,7 @@ function refusedRequest(
     }),
     // 429 is given before the queue is touched; a 5xx may come after.
     surelyNotActed: response.status === 429,
-    retryAfterMs: retryAfterMs(response.headers, context.clock.now()),
+    retryAfterMs: retryAfterMs(response.headers.get('retry-after'), context.clock.now()),
   };
 }
 

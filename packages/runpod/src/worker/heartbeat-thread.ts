@@ -43,6 +43,16 @@ let lastFailure = null;
 parentPort.on('message', (message) => { jobIds = message.jobIds; });
 parentPort.unref();
 
+function get(url, timeoutMs) {
+  return new Promise((resolve, reject) => {
+    const { get } = require(url.startsWith('https:') ? 'node:https' : 'node:http');
+    const call = get(url, { headers, signal: AbortSignal.timeout(timeoutMs) }, (response) => {
+      response.resume().once('end', () => resolve(response.statusCode)).once('error', reject);
+    });
+    call.once('error', reject);
+  });
+}
+
 async function ping() {
   const query = new URLSearchParams();
   if (jobIds.length > 0) query.set('job_id', jobIds.join(','));
@@ -50,11 +60,10 @@ async function ping() {
   let failure;
   try {
     const url = pingUrl + (pingUrl.includes('?') ? '&' : '?') + query;
-    const response = await fetch(url, { headers, signal: AbortSignal.timeout(intervalMs * 2) });
-    await response.arrayBuffer();
-    if (!response.ok) failure = 'the platform answered ' + response.status;
+    const status = await get(url, intervalMs * 2);
+    if (status < 200 || status >= 300) failure = 'the platform answered ' + status;
   } catch (error) {
-    failure = error.cause ? error.message + ' (' + error.cause.message + ')' : error.message;
+    failure = error.name === 'AbortError' ? 'no answer in time' : error.message || error.code;
   }
   if (failure !== lastFailure) parentPort.postMessage({ failure });
   lastFailure = failure;
@@ -68,7 +77,7 @@ async function replaceStuckWorker({ stuckAfterMs }) {
   if (pingUrl) {
     const query = new URLSearchParams({ status: 'unhealthy', check: 'event_loop', reason, runpod_version: version });
     const url = pingUrl + (pingUrl.includes('?') ? '&' : '?') + query;
-    await fetch(url, { headers, signal: AbortSignal.timeout(2000) }).catch(() => {});
+    await get(url, 2000).catch(() => {});
   }
   process.kill(process.pid, 'SIGKILL');
 }

@@ -12,6 +12,7 @@ import {
   type HeartbeatThreadData,
   type Watchdog,
 } from './heartbeat-thread.ts';
+import type { HttpConnections } from './http-connections.ts';
 import { userAgent } from './platform-api.ts';
 import type { WorkerSettings } from './settings.ts';
 
@@ -25,6 +26,8 @@ export interface Heartbeat {
 const PING_VERSION = `firepod-runpod/${SDK_VERSION}`;
 /** The worker is about to end: it does not wait long for a platform that does not answer. */
 const UNHEALTHY_TIMEOUT_MS = 2_000;
+/** A ping needs little; without limits the thread's heap grows as if it had the whole machine. */
+const THREAD_MEMORY = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 };
 const MAX_REASON_CHARACTERS = 256;
 
 /**
@@ -59,7 +62,11 @@ export function startHeartbeat(
   let cancelRestart: (() => void) | undefined;
 
   function start(): Thread {
-    const started = new Thread(HEARTBEAT_THREAD_SOURCE, { eval: true, workerData: data });
+    const started = new Thread(HEARTBEAT_THREAD_SOURCE, {
+      eval: true,
+      workerData: data,
+      resourceLimits: THREAD_MEMORY,
+    });
     started.unref();
     started.on('message', ({ failure }: HeartbeatReport) => {
       if (failure === undefined) logger.debug({}, 'The heartbeat is accepted.');
@@ -106,7 +113,7 @@ function startPulse(stuckAfterMs: number): { watchdog: Watchdog; stop(): void } 
 export async function pingUnhealthy(
   settings: WorkerSettings,
   unfitness: { check: string; reason: string },
-  options: { fetch: typeof fetch; clock: Clock; logger: Logger },
+  options: { connections: HttpConnections; clock: Clock; logger: Logger },
 ): Promise<void> {
   if (settings.pingUrl === undefined) return;
   const url = ofThisWorker(settings.pingUrl, settings);
@@ -119,12 +126,12 @@ export async function pingUnhealthy(
   const cut = new AbortController();
   const cancelTimeout = options.clock.after(UNHEALTHY_TIMEOUT_MS, () => cut.abort());
   try {
-    const response = await options.fetch(`${url}${url.includes('?') ? '&' : '?'}${query}`, {
+    const { status } = await options.connections.send(`${url}${url.includes('?') ? '&' : '?'}${query}`, {
+      method: 'GET',
       headers: pingHeaders(settings),
       signal: cut.signal,
     });
-    await response.arrayBuffer();
-    if (!response.ok) throw new Error(`the platform answered ${response.status}`);
+    if (status < 200 || status >= 300) throw new Error(`the platform answered ${status}`);
   } catch (error) {
     options.logger.warn({}, `The platform could not be told of the failed check: ${describeError(error)}.`);
   } finally {

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { gate } from '../../testing/scripted-platform.ts';
 import { systemClock } from '../clock.ts';
+import { createHttpConnections } from './http-connections.ts';
 import { createLongPoller } from './long-poll.ts';
 
 const closers: (() => void)[] = [];
@@ -23,9 +24,10 @@ async function serve(answer: (socket: Socket, request: number, connection: numbe
     socket.on('error', () => {}).on('data', () => answer(socket, ++requests, connection));
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const poller = createLongPoller(systemClock);
+  const kept = createHttpConnections();
+  const poller = createLongPoller(kept, systemClock);
   closers.push(() => {
-    poller.close();
+    kept.close();
     server.close();
     for (const socket of sockets) socket.destroy();
   });

@@ -1,16 +1,6 @@
 /** Long polls over node:http that can be left without losing a reply that the server has already sent. */
-import { Agent, type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http';
-import { request as requestHttps, Agent as SecureAgent } from 'node:https';
-import { text } from 'node:stream/consumers';
 import type { Clock } from '../clock.ts';
-
-/** What the server said. */
-export interface LongPollReply {
-  status: number;
-  /** The Retry-After header as it came. */
-  retryAfter: string | undefined;
-  text: string;
-}
+import { type HttpConnections, type HttpReply, readReply } from './http-connections.ts';
 
 /** How one poll is made and left. */
 interface LongPollOptions {
@@ -23,14 +13,13 @@ interface LongPollOptions {
   lingerMs: number;
 }
 
-/** Polls over connections of its own. */
+/** Polls that can be left. */
 export interface LongPoller {
   /**
    * @returns the reply, also one that came while the poll was being left; undefined when it was left without one
    * @throws Error of node:http when the connection fails
    */
-  poll(url: string, options: LongPollOptions): Promise<LongPollReply | undefined>;
-  close(): void;
+  poll(url: string, options: LongPollOptions): Promise<HttpReply | undefined>;
 }
 
 /** For the rest of a reply whose head has arrived. */
@@ -40,21 +29,12 @@ const BODY_TIMEOUT_MS = 30_000;
  * Leaving a poll closes our direction of the connection only. The server learns of it at once and assigns no job any
  * more, while the job that it assigned a moment before still arrives. An aborted fetch would throw that away.
  */
-export function createLongPoller(clock: Clock): LongPoller {
-  const plain = new Agent({ keepAlive: true });
-  const secure = new SecureAgent({ keepAlive: true });
-
-  function open(url: string, headers: Record<string, string>): ClientRequest {
-    return url.startsWith('https:')
-      ? requestHttps(url, { agent: secure, headers })
-      : requestHttp(url, { agent: plain, headers });
-  }
-
-  function attempt(url: string, options: LongPollOptions): Promise<LongPollReply | 'left' | 'stale'> {
+export function createLongPoller(connections: HttpConnections, clock: Clock): LongPoller {
+  function attempt(url: string, options: LongPollOptions): Promise<HttpReply | 'left' | 'stale'> {
     const { headers, signal, holdMs, lingerMs } = options;
     if (signal.aborted) return Promise.resolve('left');
     return new Promise((resolve, reject) => {
-      const call = open(url, headers);
+      const call = connections.open(url, { method: 'GET', headers });
       let isLeft = false;
       let cancelTimer = clock.after(holdMs, leave);
       signal.addEventListener('abort', leave, { once: true });
@@ -74,18 +54,11 @@ export function createLongPoller(clock: Clock): LongPoller {
         cancelTimer();
         signal.removeEventListener('abort', leave);
       }
-      call.once('response', (response: IncomingMessage) => {
+      call.once('response', (response) => {
         // A reply that has begun may carry a job: it is read to its end, whoever stops waiting now.
         settle();
         cancelTimer = clock.after(BODY_TIMEOUT_MS, () => call.destroy());
-        const reply = (body: string) => ({
-          status: response.statusCode ?? 0,
-          retryAfter: response.headers['retry-after'],
-          text: body,
-        });
-        text(response)
-          .then((body) => resolve(reply(body)), reject)
-          .finally(settle);
+        void readReply(response).then(resolve, reject).finally(settle);
       });
       call.on('error', (error: NodeJS.ErrnoException) => {
         settle();
@@ -105,10 +78,6 @@ export function createLongPoller(clock: Clock): LongPoller {
         if (outcome === 'left') return undefined;
         if (outcome !== 'stale') return outcome;
       }
-    },
-    close() {
-      plain.destroy();
-      secure.destroy();
     },
   };
 }

@@ -4,7 +4,8 @@ import { type Clock, pause } from '../clock.ts';
 import { describeError } from '../errors.ts';
 import { retryAfterMs } from '../retry.ts';
 import { SDK_VERSION } from '../version.ts';
-import { createLongPoller, type LongPollReply } from './long-poll.ts';
+import type { HttpConnections, HttpReply } from './http-connections.ts';
+import { createLongPoller } from './long-poll.ts';
 import type { WorkerSettings } from './settings.ts';
 
 /** What a long poll brought. */
@@ -48,7 +49,6 @@ export interface PlatformApi {
   post(jobId: string, body: Uint8Array, options: PostOptions): Promise<PostReply>;
   /** False without the stream's URL: then no chunk can be posted. */
   readonly hasStream: boolean;
-  close(): void;
 }
 
 /** runpod-python cuts its polls at the same time. */
@@ -56,17 +56,17 @@ const POLL_TIMEOUT_MS = 90_000;
 /** A take that was left may bring a job for so long: the server hears of it within a round trip. */
 const TAKE_LINGER_MS = 1_000;
 
-/** @param fetchImplementation for posts: the global fetch, or a stand-in that counts or delays */
+/** @param connections are the caller's to close */
 export function createPlatformApi(
   settings: WorkerSettings,
-  fetchImplementation: typeof fetch,
+  connections: HttpConnections,
   clock: Clock,
 ): PlatformApi {
   const takeUrl = settings.takeUrl.replaceAll('$ID', () => encodeURIComponent(settings.workerId));
   const hasKnownForm = takeUrl.includes('/job-take/');
   const batchUrl = takeUrl.replace('/job-take/', '/job-take-batch/');
   const stopUrl = takeUrl.replace('/job-take/', '/job-stop/');
-  const poller = createLongPoller(clock);
+  const poller = createLongPoller(connections, clock);
   const sessionHeaders = {
     'content-type': 'application/json',
     'user-agent': userAgent(settings.userAgentSuffix),
@@ -97,7 +97,6 @@ export function createPlatformApi(
     },
     takeStops: (signal) => poll(stopUrl, signal, 0),
     hasStream: settings.streamUrl !== undefined,
-    close: () => poller.close(),
     async post(jobId, body, { as, timeoutMs, signal, workerId = settings.workerId }) {
       const template = as === 'chunk' ? settings.streamUrl : settings.resultUrl;
       if (template === undefined) return { kind: 'failed', reason: 'RUNPOD_WEBHOOK_POST_STREAM is not set' };
@@ -111,7 +110,7 @@ export function createPlatformApi(
       const anySignal = AbortSignal.any([signal, attempt.signal]);
       void pause(clock, timeoutMs, finished.signal).then(() => attempt.abort());
       try {
-        const response = await fetchImplementation(withQuery(url, query), {
+        const { status, retryAfter } = await connections.send(withQuery(url, query), {
           method: 'POST',
           headers: {
             ...sessionHeaders,
@@ -123,13 +122,8 @@ export function createPlatformApi(
           body,
           signal: anySignal,
         });
-        await response.arrayBuffer();
-        if (response.ok) return { kind: 'accepted' };
-        return {
-          kind: 'refused',
-          status: response.status,
-          retryAfterMs: retryAfterMs(response.headers, clock.now()),
-        };
+        if (isSuccess(status)) return { kind: 'accepted' };
+        return { kind: 'refused', status, retryAfterMs: retryAfterMs(retryAfter, clock.now()) };
       } catch (thrown) {
         return {
           kind: 'failed',
@@ -142,11 +136,10 @@ export function createPlatformApi(
   };
 }
 
-function readPollReply({ status, retryAfter, text }: LongPollReply, clock: Clock): PollReply {
+function readPollReply({ status, retryAfter, text }: HttpReply, clock: Clock): PollReply {
   if (status === 204 || status === 400) return { kind: 'none' };
-  if (status < 200 || status >= 300) {
-    const headers = new Headers(retryAfter === undefined ? {} : { 'retry-after': retryAfter });
-    return { kind: 'refused', status, retryAfterMs: retryAfterMs(headers, clock.now()) };
+  if (!isSuccess(status)) {
+    return { kind: 'refused', status, retryAfterMs: retryAfterMs(retryAfter, clock.now()) };
   }
   if (text.trim() === '') return { kind: 'none' };
   try {
@@ -155,6 +148,10 @@ function readPollReply({ status, retryAfter, text }: LongPollReply, clock: Clock
     // Not quoted: it may be a job cut short, and a job's input is nothing for a log.
     return { kind: 'failed', reason: `the reply of ${text.length} characters is not JSON` };
   }
+}
+
+function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300;
 }
 
 /** Platform templates hold a query already and are only appended to, so that their own bytes stay as they are. */

@@ -5,6 +5,7 @@ import { type Logger, silentLogger } from '../logger.ts';
 import { type ConcurrencyModifier, createConcurrency } from './concurrency.ts';
 import { type FitnessCheck, findUnfitness } from './fitness.ts';
 import { type Heartbeat, pingUnhealthy, startHeartbeat } from './heartbeat.ts';
+import { createHttpConnections } from './http-connections.ts';
 import type { Handler, Job, StreamingHandler } from './job.ts';
 import { createJobRoster } from './job-roster.ts';
 import { type JobRunContext, startJobRun } from './job-run.ts';
@@ -59,7 +60,6 @@ export interface WorkerOptions<Input, Output> {
   resultDeliveryMs?: number | undefined;
   /** Time for a handler to settle after shutdown's deadline, and then for the last post; default 5 000 ms each. */
   abortGraceMs?: number | undefined;
-  fetch?: typeof fetch | undefined;
   clock?: Clock | undefined;
   random?: (() => number) | undefined;
 }
@@ -90,7 +90,8 @@ export function startWorker<Input = unknown, Output = unknown>(
   const logger = options.logger ?? silentLogger;
   const clock = options.clock ?? systemClock;
   const random = options.random ?? Math.random;
-  const api = createPlatformApi(settings, options.fetch ?? fetch, clock);
+  const connections = createHttpConnections();
+  const api = createPlatformApi(settings, connections, clock);
   const draining = new AbortController();
   const drained = new AbortController();
   let heartbeat: Heartbeat | undefined;
@@ -133,7 +134,7 @@ export function startWorker<Input = unknown, Output = unknown>(
     const unfitness = await findUnfitness(options.fitnessChecks ?? [], { signal, clock, logger });
     if (!unfitness) return;
     const { check, reason, thrown } = unfitness;
-    await pingUnhealthy(settings, unfitness, { fetch: options.fetch ?? fetch, clock, logger });
+    await pingUnhealthy(settings, unfitness, { connections, clock, logger });
     const message = `The worker is not fit for jobs: fitness check "${check}" failed: ${reason.replace(/\.+$/, '')}.`;
     throw new RunpodError('worker_unhealthy', message, { cause: thrown });
   }
@@ -178,7 +179,7 @@ export function startWorker<Input = unknown, Output = unknown>(
       await serve();
     } finally {
       drained.abort();
-      api.close();
+      connections.close();
       releaseLifeline();
     }
     logger.info({ workerId: settings.workerId }, 'The worker has ended.');
