@@ -30,8 +30,8 @@ export interface Firebase {
  * Connects to the account's project. The SDK itself reads FIRESTORE_EMULATOR_HOST and FIREBASE_STORAGE_EMULATOR_HOST.
  *
  * Over gRPC and not `preferRest`: from start to the first document both take as long, because the model loads meanwhile
- * (2.9 s each on two busy cores, medians of 6 runs; REST saves 0.1 s of 1.05 s CPU time and 8 of 141 MB), but over REST
- * the SDK tries a create that was refused with 409 again, for more than 8 seconds.
+ * (2.94 s and 2.86 s side by side on two busy cores; by the medians of 7 and 6 runs REST saves 0.1 s of 1.05 s CPU time
+ * and 8 of 141 MB), but over REST the SDK tries a create that was refused with 409 again, for more than 8 seconds.
  *
  * @param appName tells several connections of one process apart
  */
