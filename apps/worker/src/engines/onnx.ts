@@ -6,7 +6,6 @@ import {
   ERROR_CODES,
   type ModelCard,
   type ResolvedImageRequest,
-  type ResolvedRequest,
   seedOfImage,
 } from '@firepod/contract';
 import {
