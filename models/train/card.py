@@ -36,7 +36,7 @@ def model_card(vae: AutoencoderKL, artist: Artist, training: dict) -> dict:
         "id": "tiny-sdxl",
         "name": "Tiny SDXL: emoji on flat backgrounds",
         "version": VERSION,
-        "tasks": ["text2img"],
+        "tasks": ["text2img", "img2img", "inpaint"],
         "native_size": {"width": CANVAS, "height": CANVAS},
         "size_multiple": SIZE_MULTIPLE,
         "frame_step": None,

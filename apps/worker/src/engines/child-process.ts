@@ -72,7 +72,7 @@ export function startEngineProcess({ program, settings, abortGraceMs }: EnginePr
 
   function generate(
     request: ResolvedRequest,
-    { signal, onProgress }: GenerateOptions,
+    { signal, onProgress, sources }: GenerateOptions,
   ): Promise<GeneratedFrames> {
     lastId += 1;
     const id = lastId;
@@ -101,7 +101,7 @@ export function startEngineProcess({ program, settings, abortGraceMs }: EnginePr
         end();
         reject(signal.aborted ? signal.reason : deathError(death));
       });
-      send({ type: 'generate', id, request });
+      send({ type: 'generate', id, request, sources });
       if (signal.aborted) stop();
       else signal.addEventListener('abort', stop, { once: true });
     });

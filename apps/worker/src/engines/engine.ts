@@ -8,6 +8,22 @@ export interface Frame {
   heightPx: number;
 }
 
+/** A decoded picture that a generation starts from: rows from top to bottom, `channels` bytes a pixel. */
+export interface SourcePicture {
+  data: Uint8Array;
+  width: number;
+  height: number;
+  /** 1: gray; 3: red, green, blue (sRGB). */
+  channels: 1 | 3;
+}
+
+/** What img2img and inpaint start from; both pictures have the request's width and height. */
+export interface EngineSources {
+  image: SourcePicture;
+  /** One channel, 255 where to paint and 0 where to keep; inpaint only. */
+  mask?: SourcePicture;
+}
+
 /** How far a generation has come. Steps count over all pictures of the request. */
 export interface EngineProgress {
   phase: 'encoding' | 'denoising' | 'decoding';
@@ -32,6 +48,8 @@ export interface GenerateOptions {
   /** Fires when the result is no longer wanted; the engine stops between two steps. */
   signal: AbortSignal;
   onProgress: (progress: EngineProgress) => void;
+  /** For the tasks that start from a picture. */
+  sources?: EngineSources | undefined;
 }
 
 /** What an engine is and has: with a resolved request, enough to make the same bytes again. */

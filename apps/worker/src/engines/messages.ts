@@ -1,12 +1,18 @@
 /** The messages between the worker and its engine's child process, in both directions. */
 import type { ResolvedRequest } from '@firepod/contract';
 import type { WorkerErrorCode } from '../errors.ts';
-import type { EngineDescription, EngineProgress, EngineSettings, GeneratedFrames } from './engine.ts';
+import type {
+  EngineDescription,
+  EngineProgress,
+  EngineSettings,
+  EngineSources,
+  GeneratedFrames,
+} from './engine.ts';
 
 /** From the worker to the child. `load` comes first and once, then one generation at a time; `leave` ends it. */
 export type EngineCommand =
   | { type: 'load'; settings: EngineSettings }
-  | { type: 'generate'; id: number; request: ResolvedRequest }
+  | { type: 'generate'; id: number; request: ResolvedRequest; sources?: EngineSources | undefined }
   | { type: 'abort'; id: number }
   | { type: 'leave' };
 

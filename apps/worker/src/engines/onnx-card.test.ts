@@ -46,7 +46,7 @@ describe('a model folder', () => {
     expect(await readOnnxCard(folder, config)).toMatchObject({
       id: 'tiny',
       version: '2.0.0',
-      tasks: ['text2img'],
+      tasks: ['text2img', 'img2img'],
       size_multiple: 96,
       schedulers: ['DDIM'],
       defaults: { scheduler: 'DDIM', num_inference_steps: 12 },
@@ -56,7 +56,7 @@ describe('a model folder', () => {
   it('is described by its configuration where it has no card', async () => {
     expect(await readOnnxCard(folder, config)).toMatchObject({
       id: expect.stringMatching(/^firepod-model-/),
-      tasks: ['text2img'],
+      tasks: ['text2img', 'img2img', 'inpaint'],
       native_size: { width: 1024, height: 1024 },
       size_multiple: 32,
       schedulers: ['DDIM', 'K_EULER'],
@@ -65,10 +65,11 @@ describe('a model folder', () => {
   });
 
   it('is refused when it has nothing to offer: another task in its card, or a UNet that only inpaints', async () => {
-    const inpainting = { ...config, tasks: ['inpaint' as const] };
-    await expect(readOnnxCard(folder, inpainting)).rejects.toMatchObject({ code: 'model_not_available' });
     writeFileSync(join(folder, 'model_card.json'), JSON.stringify({ ...card, tasks: ['text2video'] }));
     await expect(readOnnxCard(folder, config)).rejects.toMatchObject({ code: 'model_not_available' });
+    writeFileSync(join(folder, 'model_card.json'), JSON.stringify(card));
+    const inpainting = { ...config, tasks: ['inpaint' as const] };
+    await expect(readOnnxCard(folder, inpainting)).rejects.toMatchObject({ code: 'model_not_available' });
   });
 
   it('tells of a refiner by what was loaded, not by its card', async () => {

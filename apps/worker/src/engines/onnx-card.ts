@@ -2,20 +2,17 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { leastCommonMultiple, type ModelCard, modelCardSchema } from '@firepod/contract';
-import type { ImageTask, StableDiffusionXlConfig } from '@firepod/diffusion';
+import type { StableDiffusionXlConfig } from '@firepod/diffusion';
 import { z } from 'zod';
 import { WorkerError } from '../errors.ts';
 
 /** The side that SDXL was trained at. */
 const SDXL_NATIVE_PX = 1024;
 
-/** The tasks that cards promise. The engine does the other two as well: they join when the worker fetches source pictures. */
-const PUBLISHED_TASKS: readonly ImageTask[] = ['text2img'];
-
 /** What this engine can do with the model; a card may promise less, never more. */
 export async function readOnnxCard(folder: string, config: StableDiffusionXlConfig): Promise<ModelCard> {
   const card = (await readCardFile(join(folder, 'model_card.json'))) ?? cardFromConfig(folder, config);
-  const tasks = config.tasks.filter((task) => PUBLISHED_TASKS.includes(task) && card.tasks.includes(task));
+  const tasks = config.tasks.filter((task) => card.tasks.includes(task));
   if (tasks.length === 0) {
     throw new WorkerError('model_not_available', 'The model on the worker has no task that it offers.', {
       cause: new Error(`${folder}: card ${card.tasks.join(', ')}; graphs ${config.tasks.join(', ')}`),

@@ -4,9 +4,9 @@ import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { abortAtStep } from '../../testing/bare-engine.ts';
 import { createCollectingLogger } from '../../testing/collecting-logger.ts';
 import { programBeside } from '../child-program.ts';
-import type { EngineProgress } from './engine.ts';
+import type { Engine, EngineProgress, GenerateOptions } from './engine.ts';
 import { type EngineHost, startEngineHost } from './host.ts';
-import { createOnnxEngine, type OnnxEngine, type OnnxGenerateOptions } from './onnx.ts';
+import { createOnnxEngine } from './onnx.ts';
 
 const MODEL_FOLDER = fileURLToPath(new URL('../../../../models/tiny-sdxl', import.meta.url));
 const CHILD_PROGRAM = programBeside(import.meta.url, './child');
@@ -55,7 +55,7 @@ test('an execution provider that cannot start is an error, not a fallback', asyn
 });
 
 describe('the onnx engine with the shipped model', () => {
-  let engine: OnnxEngine;
+  let engine: Engine;
   beforeAll(async () => {
     engine = await createOnnxEngine({ ...CPU, model: MODEL_FOLDER });
   });
@@ -67,7 +67,7 @@ describe('the onnx engine with the shipped model', () => {
     height: 96,
     channels: 3,
   } as const;
-  const options: OnnxGenerateOptions = { signal: never, onProgress: () => {}, sources: { image: picture } };
+  const options: GenerateOptions = { signal: never, onProgress: () => {}, sources: { image: picture } };
   const img2img: ResolvedImageRequest = {
     ...request,
     task_type: 'img2img',
@@ -123,7 +123,7 @@ describe('the onnx engine with the shipped model, in its process', () => {
 
   it('describes the model by its card and a digest of its files', async () => {
     const { card, modelSha256 } = await engine.describe();
-    expect(card).toMatchObject({ id: 'tiny-sdxl', tasks: ['text2img'], defaults: { scheduler: 'DDIM' } });
+    expect(card).toMatchObject({ id: 'tiny-sdxl', tasks: ['text2img', 'img2img', 'inpaint'] });
     expect(card.schedulers).toEqual(expect.arrayContaining(['DDIM', 'K_EULER']));
     expect(modelSha256).toMatch(/^[0-9a-f]{64}$/);
   });

@@ -35,7 +35,7 @@ export function serveEngine(createEngine: (settings: EngineSettings) => Promise<
     }
   }
 
-  async function generate({ id, request }: EngineCommand & { type: 'generate' }): Promise<void> {
+  async function generate({ id, request, sources }: EngineCommand & { type: 'generate' }): Promise<void> {
     const controller = new AbortController();
     running = { id, controller };
     try {
@@ -43,6 +43,7 @@ export function serveEngine(createEngine: (settings: EngineSettings) => Promise<
         throw new WorkerError('internal', 'The engine was asked to generate before it was loaded.');
       const result = await (await engine).generate(request, {
         signal: controller.signal,
+        sources,
         onProgress: (progress) => send({ type: 'progress', id, progress }),
       });
       send({ type: 'generated', id, result });
