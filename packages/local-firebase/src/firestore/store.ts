@@ -1,5 +1,4 @@
 /** The documents on disk: one libsql file, indexed by collection, with the versions that resume tokens need. */
-import { randomBytes } from 'node:crypto';
 import { openDatabase } from '../database.ts';
 import {
   createEventQueue,
@@ -9,6 +8,7 @@ import {
 } from '../events/event-queue.ts';
 import { createCollectionNames } from './collection-names.ts';
 import { createDocumentCache } from './document-cache.ts';
+import { HISTORY_SCHEMA, type History, openHistory } from './history.ts';
 import type { IndexDefinition } from './indexes/definition.ts';
 import { createIndexTable, type DocumentRow, INDEX_SCHEMA, type Index } from './indexes/index-table.ts';
 import type { IndexScan } from './indexes/plan.ts';
@@ -16,16 +16,9 @@ import type { Fields } from './messages.ts';
 import { compareUtf8, lastSegmentOf, parentOf } from './path.ts';
 import { decodeMessage, encodeMessage } from './protos.ts';
 import { isInScope, type Scope } from './scope.ts';
-import { StatusError } from './status.ts';
 import type { StoredDocument } from './stored-document.ts';
 
-export type Store = {
-  /** Names this file's history: versions of another epoch mean nothing here. */
-  readonly epoch: string;
-  /** The version of the newest commit. */
-  version(): number;
-  /** The time of the newest commit, in microseconds. */
-  commitMicros(): number;
+export type Store = Pick<History, 'epoch' | 'version' | 'commitMicros'> & {
   read(name: string): StoredDocument | undefined;
   /** The documents of a scope in no promised order. */
   scan(scope: Scope): Iterable<StoredDocument>;
@@ -66,16 +59,7 @@ const SCHEMA = `
   CREATE INDEX IF NOT EXISTS documents_by_collection ON documents (collection, name);
   CREATE INDEX IF NOT EXISTS documents_by_group ON documents (collection_id, name);
   CREATE INDEX IF NOT EXISTS documents_by_version ON documents (version);
-  CREATE TABLE IF NOT EXISTS removed_documents (name BLOB PRIMARY KEY, version INTEGER NOT NULL);
-  CREATE INDEX IF NOT EXISTS removed_documents_by_version ON removed_documents (version);
-  CREATE TABLE IF NOT EXISTS version_gaps (after_version INTEGER PRIMARY KEY, before_version INTEGER NOT NULL);
-  CREATE TABLE IF NOT EXISTS state (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    epoch TEXT NOT NULL,
-    version INTEGER NOT NULL,
-    commit_micros INTEGER NOT NULL,
-    history_from INTEGER NOT NULL
-  );
+  ${HISTORY_SCHEMA};
   ${INDEX_SCHEMA};
   ${EVENT_QUEUE_SCHEMA}`;
 const SCHEMA_VERSION = 2;
@@ -92,14 +76,6 @@ export type StoreLimits = {
 const DEFAULT_LIMITS: StoreLimits = { smallDocuments: 256, indexesPerCollectionId: 64 };
 
 const DOCUMENTS_PER_READ = 1000;
-
-// Each opening skips this many versions: after a power cut the newest commits may be gone, and tokens that were given for
-// them must not be taken for tokens of later commits. The write-ahead log is synced long before it holds so many.
-const VERSIONS_SKIPPED_AT_OPEN = 2 ** 20;
-
-/** How many deletions a resume token can see. Older tokens start over. */
-const REMOVED_DOCUMENTS_KEPT = 10_000;
-const COMMITS_BETWEEN_PRUNINGS = 1024;
 
 /**
  * @param file Created where there is none. One process at a time: opening it again ends the writes of whoever had it.
@@ -132,13 +108,6 @@ export function openStore(file: string, limits: StoreLimits = DEFAULT_LIMITS): S
          update_micros = excluded.update_micros, version = excluded.version`,
     ),
     remove: database.prepare('DELETE FROM documents WHERE name = ?'),
-    remember: database.prepare('INSERT OR REPLACE INTO removed_documents (name, version) VALUES (?, ?)'),
-    forget: database.prepare('DELETE FROM removed_documents WHERE name = ?'),
-    state: database.prepare('UPDATE state SET version = ?, commit_micros = ? WHERE version = ?'),
-    changed: prepare(
-      'SELECT name FROM documents WHERE version > ?1 UNION ALL SELECT name FROM removed_documents WHERE version > ?1',
-    ),
-    gap: prepare('SELECT 1 FROM version_gaps WHERE after_version < ?1 AND before_version > ?1'),
   };
   const cache = createDocumentCache();
   const names = createCollectionNames(
@@ -148,37 +117,7 @@ export function openStore(file: string, limits: StoreLimits = DEFAULT_LIMITS): S
   );
   const indexes = createIndexTable(database, documentOf, limits.indexesPerCollectionId);
   const events = createEventQueue(database);
-  const opened = database.transaction(openHistory)();
-  let { version, commitMicros, historyFrom } = opened;
-
-  function openHistory(): { epoch: string; version: number; commitMicros: number; historyFrom: number } {
-    const found = prepare('SELECT epoch, version, commit_micros, history_from FROM state').get() as
-      | [string, number, number, number]
-      | undefined;
-    if (found === undefined) {
-      const epoch = randomBytes(6).toString('hex');
-      database.prepare('INSERT INTO state VALUES (1, ?, 0, 0, 0)').run(epoch);
-      return { epoch, version: 0, commitMicros: 0, historyFrom: 0 };
-    }
-    const [epoch, lastVersion, lastCommitMicros, lastHistoryFrom] = found;
-    const nextVersion = lastVersion + VERSIONS_SKIPPED_AT_OPEN;
-    database.prepare('INSERT OR REPLACE INTO version_gaps VALUES (?, ?)').run(lastVersion, nextVersion);
-    database.prepare('UPDATE state SET version = ?').run(nextVersion);
-    const historyFrom = pruneHistory(lastHistoryFrom);
-    return { epoch, version: nextVersion, commitMicros: lastCommitMicros, historyFrom };
-  }
-
-  /** Forgets the oldest deletions beyond the number kept. Returns the version that the history now reaches back to. */
-  function pruneHistory(from: number): number {
-    const cut = prepare('SELECT version FROM removed_documents ORDER BY version DESC LIMIT 1 OFFSET ?').get(
-      REMOVED_DOCUMENTS_KEPT,
-    ) as [number] | undefined;
-    if (cut === undefined) return from;
-    database.prepare('DELETE FROM removed_documents WHERE version <= ?').run(cut[0]);
-    database.prepare('DELETE FROM version_gaps WHERE before_version <= ?').run(cut[0]);
-    database.prepare('UPDATE state SET history_from = ?').run(cut[0]);
-    return cut[0];
-  }
+  const history = openHistory(database, file);
 
   function documentOf([
     nameBytes,
@@ -219,9 +158,9 @@ export function openStore(file: string, limits: StoreLimits = DEFAULT_LIMITS): S
   }
 
   return {
-    epoch: opened.epoch,
-    version: () => version,
-    commitMicros: () => commitMicros,
+    epoch: history.epoch,
+    version: history.version,
+    commitMicros: history.commitMicros,
     read,
     *scan(scope) {
       const small = scope.kind === 'collection' ? names.of(scope.path) : undefined;
@@ -282,7 +221,7 @@ export function openStore(file: string, limits: StoreLimits = DEFAULT_LIMITS): S
           if (document === undefined) {
             if (before !== undefined) indexes.enter(before, undefined, rowIdOf(key));
             statements.remove.run([key]);
-            statements.remember.run(key, newVersion);
+            history.enter(key, false, newVersion);
             continue;
           }
           const fields = encodeMessage('MapValue', { fields: document.fields });
@@ -298,12 +237,10 @@ export function openStore(file: string, limits: StoreLimits = DEFAULT_LIMITS): S
             document.version,
           );
           if (isIndexed) indexes.enter(before, document, rowIdOf(key));
-          statements.forget.run([key]);
+          history.enter(key, true, newVersion);
         }
         events.add(newEvents);
-        // A newer opening has moved the version on: what this process has in memory is no longer what is stored.
-        if (statements.state.run(newVersion, newCommitMicros, version).changes !== 1) throw takenOver(file);
-        if (newVersion % COMMITS_BETWEEN_PRUNINGS === 0) historyFrom = pruneHistory(historyFrom);
+        history.advance(newVersion, newCommitMicros);
       });
       try {
         write();
@@ -320,21 +257,14 @@ export function openStore(file: string, limits: StoreLimits = DEFAULT_LIMITS): S
           names.add(name);
         }
       }
-      version = newVersion;
-      commitMicros = newCommitMicros;
+      history.advanced(newVersion, newCommitMicros);
     },
     changedSince(scope, since) {
-      if (since < historyFrom || since > version || statements.gap.get(since) !== undefined) return undefined;
-      const names = (statements.changed.all(since) as [Buffer][]).map(([name]) => name.toString());
-      return names.filter((name) => isInScope(scope, name));
+      return history.changedSince(since)?.filter((name) => isInScope(scope, name));
     },
     close() {
       database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
       database.close();
     },
   };
-}
-
-function takenOver(file: string): StatusError {
-  return new StatusError('UNAVAILABLE', `Another process has opened ${file}: this one writes no more.`);
 }

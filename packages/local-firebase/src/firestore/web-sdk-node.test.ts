@@ -132,15 +132,17 @@ describe('transactions', () => {
   test('contended increments all arrive', async () => {
     const reference = doc(database, 'users/u1/contended/a');
     await setDoc(reference, { n: 0 });
-    await Promise.all(
-      Array.from({ length: 3 }, () =>
-        runTransaction(database, async (transaction) => {
+    const increment = () =>
+      runTransaction(
+        database,
+        async (transaction) => {
           const n = (await transaction.get(reference)).get('n') as number;
           transaction.update(reference, { n: n + 1 });
-        }),
-      ),
-    );
-    expect((await getDoc(reference)).get('n')).toBe(3);
+        },
+        { maxAttempts: 60 },
+      );
+    await Promise.all(Array.from({ length: 20 }, increment));
+    expect((await getDoc(reference)).get('n')).toBe(20);
   });
 });
 
