@@ -9,6 +9,7 @@ them and text encoders widened to what it expects. `node packages/diffusion/benc
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import sys
 from pathlib import Path
@@ -33,12 +34,17 @@ UNET = dict(
 
 
 def weightless_unet() -> UNet2DConditionModel:
-    """The module with every weight a view of one zero: the trace needs the shapes, and 10 GB of zeros it does not."""
+    """The module with every weight a view of one number: the trace needs the shapes, and 10 GB of numbers it does not.
+
+    Each has a number of its own, because the exporter merges weights that are equal.
+    """
     with torch.device("meta"):
         unet = UNet2DConditionModel(**UNET)
+    numbers = itertools.count()
     for module in unet.modules():
         for name, parameter in list(module.named_parameters(recurse=False)):
-            setattr(module, name, nn.Parameter(torch.zeros(1).expand(parameter.shape), requires_grad=False))
+            number = torch.tensor([next(numbers) * 1e-6])
+            setattr(module, name, nn.Parameter(number.expand(parameter.shape), requires_grad=False))
     return unet
 
 
