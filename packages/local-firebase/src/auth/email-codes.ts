@@ -76,7 +76,7 @@ function addresseeOf(
       ensure(service.accounts.findByEmail(email) !== null, 'USER_NOT_FOUND');
       return email;
     }
-    ensure(idToken, 'MISSING_ID_TOKEN');
+    ensure(idToken, purpose === 'VERIFY_EMAIL' ? 'INVALID_ID_TOKEN' : 'MISSING_ID_TOKEN');
     const { email } = accountOfIdToken(service, idToken).account;
     ensure(email !== null, 'MISSING_EMAIL');
     return email;

@@ -196,6 +196,19 @@ describe('administrators', () => {
     expect(await ids({ expression: [{ email: 'A@x.de' }] })).toEqual(['u3']);
   });
 
+  test('read and change the settings that there are', async () => {
+    const settings = auth.admin.projectConfigManager();
+    const shown = await settings.updateProjectConfig({
+      emailPrivacyConfig: { enableImprovedEmailPrivacy: false },
+    });
+    expect(shown.emailPrivacyConfig).toEqual({ enableImprovedEmailPrivacy: false });
+    expect((await settings.getProjectConfig()).emailPrivacyConfig).toEqual({
+      enableImprovedEmailPrivacy: false,
+    });
+    const policy = settings.updateProjectConfig({ passwordPolicyConfig: { enforcementState: 'OFF' } });
+    await expect(policy).rejects.toThrow(/does not do the project's passwordPolicyConfig/);
+  });
+
   test('are told what is not done', async () => {
     const refused = auth.admin.tenantManager().listTenants();
     await expect(refused).rejects.toThrow(/does not do GET .*tenants/);

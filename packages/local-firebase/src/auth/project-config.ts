@@ -18,6 +18,8 @@ export function projectConfig(accounts: AccountStore): JsonObject {
 
 /** `PATCH /emulator/v1/projects/{project}/config` */
 export function updateProjectConfig(accounts: AccountStore, body: JsonObject): JsonObject {
+  const unknown = Object.keys(body).find((name) => name !== 'signIn' && name !== 'emailPrivacyConfig');
+  if (unknown !== undefined) throw notImplemented(`the project's ${unknown}`);
   const section = (name: string) => requestFields(isJsonObject(body[name]) ? body[name] : {});
   if (section('signIn').flag('allowDuplicateEmails') === true) {
     throw notImplemented('several accounts with one e-mail address');

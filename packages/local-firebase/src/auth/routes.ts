@@ -8,6 +8,7 @@ import { createEmulatorRoutes } from './emulator-routes.ts';
 import { AuthRequestError, ensure, errorAnswer, notImplemented } from './errors.ts';
 import { importAccounts } from './import-accounts.ts';
 import { listAccounts, lookUp, queryAccounts } from './look-up.ts';
+import { projectConfig, updateProjectConfig } from './project-config.ts';
 import { type JsonObject, requestFields } from './request-fields.ts';
 import { administratorOf, callerOf, ensureApiKey, jsonBody } from './requests.ts';
 import type { AuthService, Caller, Operation } from './service.ts';
@@ -122,6 +123,17 @@ function createToolkitRoutes(service: AuthService): Hono {
     const { maxResults, nextPageToken, tenantId } = context.req.query();
     if (tenantId !== undefined) throw notImplemented('tenants');
     return context.json(listAccounts(service, { maxResults, nextPageToken }));
+  });
+  // The Admin SDK's projectConfigManager(): the settings that there are.
+  const configName = { name: `projects/${service.projectId}/config` };
+  app.get('/v2/projects/:project/config', (context) => {
+    administratorOf(context, service);
+    return context.json({ ...configName, ...projectConfig(service.accounts) });
+  });
+  app.patch('/v2/projects/:project/config', async (context) => {
+    administratorOf(context, service);
+    const changed = updateProjectConfig(service.accounts, await jsonBody(context));
+    return context.json({ ...configName, ...changed });
   });
   return app;
 }

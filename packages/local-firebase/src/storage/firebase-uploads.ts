@@ -142,17 +142,29 @@ function finalAnswer(object: StoredObject): Response {
   });
 }
 
-/** Every object that a web client uploads gets a download token, as in the cloud. */
+/** Every object that a web client uploads gets a download token and a name for saving it, as in the cloud. */
 function uploadRequest(context: Context, body: JsonBody, mediaType: string | undefined): UploadRequest {
   const bodyName = body['name'];
+  const name = context.req.query('name') ?? (typeof bodyName === 'string' ? bodyName : '');
   const contentType = mediaType === undefined ? {} : { contentType: mediaType };
+  const contentDisposition = `inline; filename*=utf-8''${fileNameOf(name)}`;
+  const fields = { contentDisposition, ...contentType, ...fieldsOf(withoutTokens(body)) };
   const { md5Hash } = body;
   return {
     bucket: context.req.param('bucket') ?? '',
-    name: context.req.query('name') ?? (typeof bodyName === 'string' ? bodyName : ''),
-    fields: withDownloadTokens({ ...contentType, ...fieldsOf(withoutTokens(body)) }, [randomUUID()]),
+    name,
+    fields: withDownloadTokens(fields, [randomUUID()]),
     acl: null,
     expected: {},
     checksums: typeof md5Hash === 'string' ? { md5: md5Hash } : {},
   };
+}
+
+/** The last segment, percent-encoded as RFC 5987 has it. A name that is no Unicode text is refused later. */
+function fileNameOf(name: string): string {
+  const last = Buffer.from(name.slice(name.lastIndexOf('/') + 1)).toString();
+  return encodeURIComponent(last).replace(
+    /['()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16)}`,
+  );
 }

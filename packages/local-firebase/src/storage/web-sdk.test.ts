@@ -75,6 +75,7 @@ describe('Storage under the web SDK', () => {
     });
     expect(metadata).toMatchObject({ fullPath: 'users/u1/ä b.png', size: 100_000, contentType: 'image/png' });
     expect(metadata.customMetadata).toEqual({ seed: '7' });
+    expect(metadata.contentDisposition).toBe("inline; filename*=utf-8''%C3%A4%20b.png");
     expect(Buffer.from(await getBytes(object)).equals(bytes)).toBe(true);
     const url = await getDownloadURL(object);
     expect(url).not.toContain('smuggled');
