@@ -53,6 +53,8 @@ export type Ability =
   | 'emulator-endpoints'
   /** Generation preconditions hold for every verb. */
   | 'preconditions'
+  /** The Admin SDK reads and replaces download tokens: getDownloadURL() asks no rules, metadata revokes. */
+  | 'admin-download-tokens'
   /** Composed objects, globs, unpacked gzip. */
   | 'storage-extras'
   /** Revoked sessions are refused. */
