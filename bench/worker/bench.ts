@@ -1,6 +1,6 @@
 /** `npm run bench:worker`: our RunPod worker and runpod-python's on the same local RunPod, turn by turn in one run. */
-import { cpus, loadavg } from 'node:os';
 import { type ComparedRow, comparedTable, figuresOf } from '../figures.ts';
+import { describeMachine } from '../machine.ts';
 import { measureCancel, measureLoad, measureStart } from './measurements.ts';
 import { measureOverheadMs } from './overhead.ts';
 import { installRunpodPython } from './runpod-python.ts';
@@ -14,9 +14,7 @@ const ours = nodeWorker('no-op.mjs');
 const peer = pythonWorker(python, 'no_op.py');
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 5);
 
-console.log(
-  `${cpus().length} cores (${cpus()[0]?.model}), load ${loadavg()[0]?.toFixed(2)} before, ${new Date().toISOString()}`,
-);
+console.log(describeMachine());
 
 const starts = await inTurns((program) => measureStart(program).then(({ firstTakeMs }) => firstTakeMs));
 const cancels = await inTurns(measureCancel);

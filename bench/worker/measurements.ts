@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createRunpodClient, type RunpodClient } from '@firepod/runpod/client';
 import { type LocalRunpod, startLocalRunpod } from '@firepod/runpod/local';
-import { memoryOfTree, type TreeMemory } from './process-memory.ts';
+import { memoryOfTree, type TreeMemory } from '../process-memory.ts';
 import { type RunningWorker, startWorkerProgram, type WorkerProgram } from './worker-program.ts';
 
 /** One worker program on one endpoint. */
