@@ -4,7 +4,7 @@ import { authValue } from '../rules/authentication.ts';
 import { createDocumentLookups, type DocumentLookups } from '../rules/document-lookups.ts';
 import { resourceValue, segmentsOf } from '../rules/firestore-values.ts';
 import type { LiveRules } from '../rules/live-rules.ts';
-import type { QuestionPath } from '../rules/pattern.ts';
+import type { QuestionPath } from '../rules/match-path.ts';
 import { listQuestions, queryValue } from '../rules/query-knowledge.ts';
 import type { Method } from '../rules/syntax.ts';
 import { pathOf, type RulesMap, type RulesValue, type Timestamp } from '../rules/values.ts';
@@ -74,13 +74,13 @@ export function createGuard({ projectId, rules, store, readMicros, logger }: Gua
 
   /** @throws StatusError PERMISSION_DENIED in the cloud's words; the log says why. */
   function ask(caller: Client, question: Question, lookups: DocumentLookups): void {
-    const { method, path, resource, micros, details } = question;
+    const { method, path, resource } = question;
     const ruleset = rules.current();
     const decision = ruleset?.decide({
       method,
       path,
       resource,
-      request: requestValue(caller, question, micros, details),
+      request: requestValue(caller, question),
       document: lookups.forOperation(),
     });
     if (decision?.isAllowed) return;
@@ -161,12 +161,7 @@ export function createGuard({ projectId, rules, store, readMicros, logger }: Gua
   };
 }
 
-function requestValue(
-  { identity }: Client,
-  { method, path }: Question,
-  micros: number,
-  details: Question['details'],
-): RulesMap {
+function requestValue({ identity }: Client, { method, path, micros, details }: Question): RulesMap {
   const time: Timestamp = { kind: 'timestamp', nanos: BigInt(micros) * 1000n };
   const isKnown = (segment: QuestionPath[number]): segment is string => typeof segment === 'string';
   return new Map<string, RulesValue>([

@@ -3,8 +3,8 @@ import { expect, test } from 'vitest';
 import { createRandom, randomSource } from '../../test/random-rules-source.ts';
 import { LocalFirebaseError } from '../errors.ts';
 import { silentLogger } from '../logger.ts';
+import { anySegment } from './match-path.ts';
 import { parseRules } from './parser.ts';
-import { anySegment } from './pattern.ts';
 import { loadRuleset, type Ruleset, type RulesRequest } from './ruleset.ts';
 import type { RulesMap, RulesValue } from './values.ts';
 

@@ -2,8 +2,8 @@
 export { authValue, type Identity, jsonValue } from './authentication.ts';
 export { checkRules, childrenOf } from './checker.ts';
 export { resourceValue, rulesValueOf } from './firestore-values.ts';
+export { anySegment, anySegments, type QuestionPath } from './match-path.ts';
 export { parseRules } from './parser.ts';
-export { anySegment, anySegments, type QuestionPath } from './pattern.ts';
 export { printExpression, printRules } from './printer.ts';
 export type { RulesProblem } from './problem.ts';
 export {

@@ -7,7 +7,7 @@ import { NAME_FIELD, parseFieldPath } from '../firestore/field-path.ts';
 import type { CompiledQuery } from '../firestore/query.ts';
 import type { Scope } from '../firestore/scope.ts';
 import { type DocumentReader, resourceValue, rulesValueOf, segmentsOf } from './firestore-values.ts';
-import { anySegment, anySegments, type QuestionPath } from './pattern.ts';
+import { anySegment, anySegments, type QuestionPath } from './match-path.ts';
 import { type Constraint, isKind, type RulesMap, type RulesValue, type Unknown } from './values.ts';
 
 /** One question that the rules must answer with yes for the query to be allowed. */

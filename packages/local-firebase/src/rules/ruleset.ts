@@ -2,8 +2,8 @@
 import type { Logger } from '../logger.ts';
 import { checkRules } from './checker.ts';
 import { booleanOf, type Evaluation, evaluate, type Frame, LimitError } from './evaluator.ts';
+import { bindPattern, type QuestionPath } from './match-path.ts';
 import { parseRules } from './parser.ts';
-import { bindPattern, type QuestionPath } from './pattern.ts';
 import { invalidRules } from './problem.ts';
 import {
   type AllowStatement,

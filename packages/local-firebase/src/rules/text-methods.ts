@@ -1,6 +1,6 @@
 /** The methods of strings and bytes. */
 import { ensureLength, size, textOf } from './method.ts';
-import { regularExpression } from './regular-expression.ts';
+import { type PatternMatch, regularExpression } from './regular-expressions/regular-expression.ts';
 import type { RulesValue } from './values.ts';
 
 export const stringMethods = {
@@ -12,31 +12,50 @@ export const stringMethods = {
   matches: {
     arity: 1,
     call: (self: string, [pattern]: readonly RulesValue[]) =>
-      regularExpression(textOf(pattern!), true).test(self),
+      regularExpression(textOf(pattern!)).matchesAll([...self]),
   },
   replace: {
     arity: 2,
     call(self: string, [pattern, substitute]: readonly RulesValue[]) {
       const text = textOf(substitute!);
       ensureLength((self.length + 1) * text.length);
-      // The substitute is text, not a pattern of JavaScript's.
-      return self.replace(regularExpression(textOf(pattern!), false), () => text);
+      const characters = [...self];
+      return partsBetween(characters, matchesOf(characters, textOf(pattern!))).join(text);
     },
   },
   split: {
     arity: 1,
     call(self: string, [pattern]: readonly RulesValue[]) {
-      const parts: string[] = [];
-      let from = 0;
-      for (const { 0: text, index } of self.matchAll(regularExpression(textOf(pattern!), false))) {
-        if (text === '' && (index === 0 || index >= self.length)) continue;
-        parts.push(self.slice(from, index));
-        from = index + text.length;
-      }
-      return [...parts, self.slice(from)];
+      const characters = [...self];
+      const matches = matchesOf(characters, textOf(pattern!));
+      // Before the first character and behind the last one there is nothing to part.
+      const isBetween = ({ start, end }: PatternMatch) =>
+        start < end || (start > 0 && end < characters.length);
+      return partsBetween(characters, matches.filter(isBetween));
     },
   },
 };
+
+/** The matches of a pattern from left to right; an empty one right behind another is none. */
+function matchesOf(characters: readonly string[], pattern: string): PatternMatch[] {
+  const expression = regularExpression(pattern);
+  const matches: PatternMatch[] = [];
+  for (let from = 0; from <= characters.length; ) {
+    const match = expression.find(characters, from);
+    if (match === null) break;
+    const isEmpty = match.start === match.end;
+    if (!isEmpty || match.start !== matches.at(-1)?.end) matches.push(match);
+    from = isEmpty ? match.end + 1 : match.end;
+  }
+  return matches;
+}
+
+/** What lies before, between and behind the matches. */
+function partsBetween(characters: readonly string[], matches: readonly PatternMatch[]): string[] {
+  const starts = [0, ...matches.map(({ end }) => end)];
+  const ends = [...matches.map(({ start }) => start), characters.length];
+  return starts.map((start, index) => characters.slice(start, ends[index]).join(''));
+}
 
 export const bytesMethods = {
   size: { arity: 0, call: (self: Uint8Array) => size(self.length) },
