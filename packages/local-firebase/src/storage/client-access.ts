@@ -6,7 +6,7 @@ import { authValue, type Identity } from '../rules/authentication.ts';
 import { createDocumentLookups } from '../rules/document-lookups.ts';
 import type { DocumentReader } from '../rules/firestore-values.ts';
 import type { LiveRules } from '../rules/live-rules.ts';
-import { anySegment, type QuestionPath } from '../rules/pattern.ts';
+import { anySegment, type QuestionPath } from '../rules/match-path.ts';
 import { incomingValue, objectValue, timestampOfMillis } from '../rules/storage-values.ts';
 import { pathOf, type RulesMap, type RulesValue } from '../rules/values.ts';
 import type { SealedContent } from './content.ts';
