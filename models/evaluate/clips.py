@@ -18,7 +18,7 @@ from .clip_classifier import ClipClassifier, score, train_clip_classifier
 
 SEED = 2000
 SAMPLES_PER_BATCH = 8
-OTHER_WORDINGS = 80
+OTHER_WORDINGS = 48
 """How many clips are asked for a second time in other words."""
 
 _SHOWN = (0, 4, 8, 12, 16)

@@ -24,13 +24,17 @@ CLIPS_PER_COMBINATION = 12
 """Clips of each subject in each motion, on different backgrounds and at different places."""
 
 WARM_UP_STEPS, WARM_UP_BATCH = 150, 128
-STEPS = 2600
+STEPS = 3250
 BATCH = 16
+EMA_LIMIT = 0.995
 PEAK_RATE = 1e-3
-TEXT_RATE_SHARE = 0.5
+MUON_RATE = 4e-3
 UNCONDITIONAL_SHARE = 0.1
-EVEN_SHARE = 0.3
-"""Share of the noise levels drawn evenly; the others follow Wan's shifted logit-normal, which leaves out clean ones."""
+HIGH_SHARE, EVEN_SHARE = 0.5, 0.2
+"""Shares of the noise levels drawn close to noise and evenly; the others follow Wan's shifted logit-normal.
+
+Only where noise hides the clip does the network need the text, so that is where it learns what words look like.
+"""
 
 
 @dataclass(frozen=True)
@@ -119,8 +123,10 @@ def warm_up_text(denoiser: Denoiser, data: CaptionedClips) -> None:
 
 def random_sigmas(count: int) -> Tensor:
     """Noise levels in 0..1: 0 is a clean clip, 1 is noise."""
+    lot, even = torch.rand(count), torch.rand(count)
+    high = 1 - 0.3 * even.square()
     gathered = shifted(torch.sigmoid(torch.randn(count)))
-    return torch.where(torch.rand(count) < EVEN_SHARE, torch.rand(count), gathered)
+    return torch.where(lot < HIGH_SHARE, high, torch.where(lot < HIGH_SHARE + EVEN_SHARE, even, gathered))
 
 
 def velocity_loss(denoiser: Denoiser, data: CaptionedClips, batch: int = BATCH) -> Tensor:
@@ -134,31 +140,51 @@ def velocity_loss(denoiser: Denoiser, data: CaptionedClips, batch: int = BATCH) 
     return (output.float() - (noise - latents)).square().mean()
 
 
+class Optimisers:
+    """Muon for the matrices inside the blocks, AdamW for everything else; one rate factor for both.
+
+    Muon takes a quarter more time per step and learns rare words' looks in far fewer steps.
+    """
+
+    def __init__(self, denoiser: Denoiser) -> None:
+        matrices = [p for p in denoiser.transformer.blocks.parameters() if p.ndim == 2]
+        chosen = {id(p) for p in matrices}
+        others = [p for p in denoiser.parameters() if id(p) not in chosen]
+        self._muon = torch.optim.Muon(matrices, MUON_RATE, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
+        self._adam = torch.optim.AdamW(others, PEAK_RATE, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+
+    def step(self, factor: float) -> None:
+        """One step at `factor` times the peak rates; then the gradients are dropped."""
+        for optimiser, rate in ((self._muon, MUON_RATE), (self._adam, PEAK_RATE)):
+            optimiser.param_groups[0]["lr"] = rate * factor
+            optimiser.step()
+            optimiser.zero_grad()
+
+    def state_dict(self) -> dict:
+        return {"muon": self._muon.state_dict(), "adam": self._adam.state_dict()}
+
+    def load_state_dict(self, state: dict) -> None:
+        self._muon.load_state_dict(state["muon"])
+        self._adam.load_state_dict(state["adam"])
+
+
 def train_denoiser(denoiser: Denoiser, data: CaptionedClips, checkpoint: Path, progress: Progress) -> None:
     """Trains to STEPS, resuming from `checkpoint`, which also holds the averaged weights that ship."""
     torch.manual_seed(50)
-    ema = Ema(denoiser.parameters(), limit=0.998)
-    groups = [
-        {"params": list(denoiser.transformer.parameters()), "share": 1.0},
-        {"params": list(denoiser.text_encoder.parameters()), "share": TEXT_RATE_SHARE},
-    ]
-    optimiser = torch.optim.AdamW(groups, PEAK_RATE, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
-    step = load_checkpoint(checkpoint, model=denoiser, ema=ema, optimiser=optimiser)
+    ema = Ema(denoiser.parameters(), limit=EMA_LIMIT)
+    optimisers = Optimisers(denoiser)
+    step = load_checkpoint(checkpoint, model=denoiser, ema=ema, optimiser=optimisers)
     data.restart(step)
     if step == 0:
         warm_up_text(denoiser, data)
-        ema = Ema(denoiser.parameters(), limit=0.998)
+        ema = Ema(denoiser.parameters(), limit=EMA_LIMIT)
     while step < STEPS:
         loss = velocity_loss(denoiser, data)
-        optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(denoiser.parameters(), 1.0)
-        rate = PEAK_RATE * cosine_rate(step, STEPS, warm_up=100, constant_until=0.2)
-        for group in optimiser.param_groups:
-            group["lr"] = rate * group["share"]
-        optimiser.step()
+        optimisers.step(cosine_rate(step, STEPS, warm_up=100, constant_until=0.64))
         ema.update()
         step += 1
         progress.report("video denoiser", step, STEPS, BATCH, loss=loss.item())
         if progress.checkpoint_due() or step == STEPS:
-            save_checkpoint(checkpoint, step, model=denoiser, ema=ema, optimiser=optimiser)
+            save_checkpoint(checkpoint, step, model=denoiser, ema=ema, optimiser=optimisers)

@@ -16,7 +16,7 @@ from .clips import Animator
 from .diffusion import Pool
 from .vae import FAST_MOTIONS, LATENT_NOISE, decode, to_tensor
 
-STEPS = 500
+STEPS = 400
 PEAK_RATE = 8e-4
 
 
