@@ -53,7 +53,7 @@ async function main(): Promise<void> {
   Model      ${settings.modelFolder}
   Data       ${dataFolder}   (logs in ${join(dataFolder, 'logs')})
 
-  Security rules are not evaluated here yet: clients reach their own paths by a fixed table.
+  Clients may do what firebase/*.rules let them: saving one is enough to try it.
   Ctrl-C ends it.
 `);
     await untilAborted(signal);
