@@ -45,6 +45,9 @@ const isContent = async (path: string) => content.equals(await readFile(path));
 const leftovers = async () => (await readdir(join(folder, 'deep'))).filter((name) => name !== 'model.onnx');
 const rangesOfCdn = () => hub.requests.filter(({ host }) => host === 'cdn').map(({ range }) => range);
 
+/** Waits until so many requests have reached the CDN. */
+const seenByCdn = (count: number) => expect.poll(() => rangesOfCdn().length, { timeout: 15_000 }).toBe(count);
+
 describe('downloadFile', () => {
   it('fetches through the redirect, keeps the token from the other host, and leaves only the file', async () => {
     const progress: number[] = [];
@@ -74,12 +77,11 @@ describe('downloadFile', () => {
   it('goes on where an earlier process stopped', async () => {
     const stop = new AbortController();
     hub.faults.push({ type: 'cut', afterBytes: 100_000 }, { type: 'stall' });
-    const onProgress = (bytes: number) => {
-      hub.cut(bytes);
-      if (bytes === 100_000) setTimeout(() => stop.abort(), 100);
-    };
-    const run = downloadFile(download, { ...options, signal: stop.signal, onProgress });
-    await expect(run).rejects.toMatchObject({ code: 'aborted' });
+    const run = downloadFile(download, { ...cutting, signal: stop.signal });
+    const ending = expect(run).rejects.toMatchObject({ code: 'aborted' });
+    await seenByCdn(2);
+    stop.abort();
+    await ending;
     expect(await leftovers()).toEqual(['model.onnx.part']);
     await downloadFile(download, options);
     expect(rangesOfCdn().at(-1)).toBe('bytes=100000-');
@@ -147,6 +149,7 @@ describe('downloadFile', () => {
     const slow = new AbortController();
     const first = downloadFile(download, { ...options, signal: slow.signal });
     const second = downloadFile(download, options);
+    await seenByCdn(1);
     // Twice as long as a dead lock lives.
     await new Promise((resolve) => setTimeout(resolve, 400));
     expect(rangesOfCdn()).toHaveLength(1);
