@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { EvaluationError } from '../values.ts';
 import { regularExpression } from './regular-expression.ts';
 
 /** Patterns that mean the same in RE2 and JavaScript. `isEmptiable` ones are not repeated: there the two differ in what they prefer. */
@@ -50,6 +51,21 @@ test('matches what JavaScript matches, where the two languages agree', () => {
       expect(expression.find(characters, 0)).toEqual(expected);
     }),
     { numRuns: 500 },
+  );
+});
+
+test('any text is a pattern or is refused with the reason', () => {
+  const unit = fc.constantFrom(...'ab09()[]{}|*+?^$.\\\\\\-,:<>=!#pPQEAzxisé\ud800');
+  fc.assert(
+    fc.property(fc.string({ unit, maxLength: 12 }), texts, (pattern, text) => {
+      try {
+        expect(typeof regularExpression(pattern).matchesAll([...text])).toBe('boolean');
+      } catch (error) {
+        if (!(error instanceof EvaluationError)) throw error;
+        expect(error.message).toMatch(/^The regular expression .* is (not valid: .|too large)/);
+      }
+    }),
+    { numRuns: 2000 },
   );
 });
 
