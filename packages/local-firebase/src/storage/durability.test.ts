@@ -5,6 +5,9 @@ import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { Storage } from '@google-cloud/storage';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { silentLogger } from '../logger.ts';
 import { type RunningStorage, startStorage } from './server.ts';
@@ -119,6 +122,22 @@ describe('Storage after kill -9', () => {
     const finished = await status(again);
     expect(await finished.json()).toMatchObject({ name: 'large', contentType: 'image/png' });
   });
+});
+
+test('the Google Cloud client goes on with an upload after kill -9 and a start on the same port', async () => {
+  const url = await startChild();
+  const file = new Storage({ projectId: 'demo', apiEndpoint: url }).bucket('demo.app').file('resumed.bin');
+  const [uri] = await file.createResumableUpload({ metadata: { contentType: 'image/png' } });
+  const chunkSize = 256 * 1024;
+  const large = randomBytes(3 * chunkSize + 1000);
+  const first = { uri, chunkSize, resumable: true, isPartialUpload: true, validation: false };
+  await pipeline(Readable.from([large.subarray(0, 2 * chunkSize)]), file.createWriteStream(first));
+  await killChild();
+  server = await startStorage({ ...options(), port: Number(new URL(url).port) });
+  const rest = { uri, offset: 2 * chunkSize, resumable: true, validation: false };
+  await pipeline(Readable.from([large.subarray(2 * chunkSize)]), file.createWriteStream(rest));
+  expect((await file.download({ validation: 'md5' }))[0].equals(large)).toBe(true);
+  expect((await file.getMetadata())[0].contentType).toBe('image/png');
 });
 
 describe('Storage', () => {
