@@ -28,7 +28,7 @@ export type PhoneCode = { sessionInfo: string; phoneNumber: string; code: string
  * Proof of a number that belongs to another account: the caller may sign in there with it. One hour, as little as makes
  * sense for "sign in with the other account instead".
  */
-export type PhoneProof = { temporaryProof: string; phoneNumber: string; createdAt: number };
+type PhoneProof = { temporaryProof: string; phoneNumber: string; createdAt: number };
 
 /** The table of codes, by kind and the secret that names one. */
 export const codesSchema = `
@@ -38,7 +38,7 @@ export const codesSchema = `
 `;
 
 /** Reads and writes one kind of codes; every write is on disk when the call returns. */
-export type CodesOfOneKind<Code> = {
+type CodesOfOneKind<Code> = {
   find(secret: string): Code | null;
   save(secret: string, code: Code): void;
   delete(secret: string): void;

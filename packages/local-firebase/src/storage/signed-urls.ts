@@ -7,7 +7,7 @@ import { invalid, StorageRequestError } from './errors.ts';
 export type ServiceAccount = { clientEmail: string; publicKey: string };
 
 /** The parts of a request that a signature covers. */
-export type SignedRequest = { method: string; url: string; headers: Headers };
+type SignedRequest = { method: string; url: string; headers: Headers };
 
 /** Whether a request is signed, and if so, whether rightly. */
 export type UrlVerifier = {

@@ -7,7 +7,7 @@ import type { Logger } from '../logger.ts';
 import { gcsResource, type StoredObject } from './object.ts';
 
 /** The last part of the event's type. There are no versions to archive; an object that is replaced is deleted first. */
-export type ObjectEventKind = 'finalized' | 'deleted' | 'metadataUpdated';
+type ObjectEventKind = 'finalized' | 'deleted' | 'metadataUpdated';
 
 const typePrefix = 'google.cloud.storage.object.v1.';
 
