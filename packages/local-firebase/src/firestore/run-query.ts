@@ -28,12 +28,21 @@ export function runQuery(store: Store, query: CompiledQuery): StoredDocument[] {
 
 /** How many results the query has, read from an index alone where one tells. */
 export function countResults(store: Store, query: CompiledQuery): number {
+  const count = countWithoutDocuments(store, query);
+  if (count === undefined) return runQuery(store, query).length;
+  return Math.min(Math.max(0, count - query.offset), query.limit);
+}
+
+/** Before offset and limit; undefined when the documents must be looked at. */
+function countWithoutDocuments(store: Store, query: CompiledQuery): number | undefined {
+  const { scope, alternatives, sortKeys, startAt, endAt } = query;
+  const isFiltered = alternatives.length !== 1 || alternatives[0]!.length > 0 || sortKeys.length > 1;
+  if (!isFiltered && startAt === undefined && endAt === undefined) return store.countDocuments(scope);
   const [source, ...others] = sourcesOf(store, query) ?? [];
-  if (source?.kind === 'index' && others.length === 0 && source.scan.isExact && !source.index.hasCutValues) {
-    const count = store.countIndex(source.index, source.scan);
-    return Math.min(Math.max(0, count - query.offset), query.limit);
-  }
-  return runQuery(store, query).length;
+  if (source?.kind !== 'index' || others.length > 0) return undefined;
+  return source.scan.isExact && !source.index.hasCutValues
+    ? store.countIndex(source.index, source.scan)
+    : undefined;
 }
 
 /** Undefined when scanning the whole scope is better, or the only way. */

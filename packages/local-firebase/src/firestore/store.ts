@@ -22,6 +22,8 @@ export type Store = Pick<History, 'epoch' | 'version' | 'commitMicros'> & {
   read(name: string): StoredDocument | undefined;
   /** The documents of a scope in no promised order. */
   scan(scope: Scope): Iterable<StoredDocument>;
+  /** How many documents the scope has; undefined when it has no index of its own. */
+  countDocuments(scope: Scope): number | undefined;
   /** Whether the scope has so few documents that a scan of them beats an index. */
   isSmall(scope: Scope): boolean;
   /** The index, made when there is none; undefined when there are too many already. */
@@ -97,6 +99,7 @@ export function openStore(file: string, limits: StoreLimits = DEFAULT_LIMITS): S
     groupCount: prepare(
       'SELECT count(*) FROM (SELECT 1 FROM documents WHERE collection_id = ? AND name > ? AND name < ? LIMIT ?)',
     ),
+    collectionCount: prepare('SELECT count(*) FROM documents WHERE collection = ?'),
     row: prepare('SELECT rowid FROM documents WHERE name = ?'),
     group: prepare(`SELECT ${columns} FROM documents WHERE collection_id = ? AND name > ? AND name < ?`),
     range: prepare(`SELECT ${columns} FROM documents WHERE name > ? AND name < ?`),
@@ -169,6 +172,14 @@ export function openStore(file: string, limits: StoreLimits = DEFAULT_LIMITS): S
         return;
       }
       for (const row of rowsOf(scope)) if (isInScope(scope, row[0].toString())) yield documentOf(row);
+    },
+    countDocuments(scope) {
+      if (scope.kind === 'collection') {
+        return (statements.collectionCount.get([Buffer.from(scope.path)]) as [number])[0];
+      }
+      if (scope.kind !== 'group') return undefined;
+      const bounds = [Buffer.from(scope.collectionId), ...below(scope.parent)];
+      return (statements.groupCount.get(...bounds, Number.MAX_SAFE_INTEGER) as [number])[0];
     },
     isSmall(scope) {
       if (scope.kind === 'collection') return names.of(scope.path) !== undefined;
