@@ -25,6 +25,7 @@ test('what is not set gets its default, also where nobody applied the defaults o
       url: 'https://us-central1-demo-firepod.cloudfunctions.net/runpodWebhook',
       secret: REQUIRED.FIREPOD_WEBHOOK_SECRET,
     },
+    sources: { bucket: null, storageEmulatorHost: undefined },
     modelId: null,
     attemptsMax: 3,
     leaseSeconds: 30,

@@ -1,7 +1,13 @@
 /** The parameters of the deployment, as Firebase's CLI asks for them and as the handlers read them. */
-import { ATTEMPTS_MAX, FUNCTIONS_REGION, LEASE_SECONDS, WEBHOOK_FUNCTION } from '@firepod/contract';
+import {
+  ATTEMPTS_MAX,
+  FUNCTIONS_REGION,
+  LEASE_SECONDS,
+  type SourcePlaces,
+  WEBHOOK_FUNCTION,
+} from '@firepod/contract';
 import { RUNPOD_BASE_URL } from '@firepod/runpod/client';
-import { defineSecret, defineString, projectID } from 'firebase-functions/params';
+import { defineSecret, defineString, projectID, storageBucket } from 'firebase-functions/params';
 import { z } from 'zod';
 import { FirepodFunctionsError } from './errors.ts';
 
@@ -100,6 +106,8 @@ export interface Settings {
   /** `/run`, or `/runsync` as the integration guide shows. */
   readonly dispatch: 'run' | 'runsync';
   readonly webhook: { readonly url: string; readonly secret: string };
+  /** Where the pictures lie that users upload to start from. */
+  readonly sources: SourcePlaces;
   /** Whose card's limits hold; null: the contract's alone. */
   readonly modelId: string | null;
   readonly attemptsMax: number;
@@ -128,6 +136,11 @@ export function readSettings(): Settings {
     webhook: {
       url: settings.FIREPOD_WEBHOOK_URL ?? defaultWebhookUrl(),
       secret: settings.FIREPOD_WEBHOOK_SECRET,
+    },
+    sources: {
+      bucket: storageBucket.value() || null,
+      // The SDK's own variable, set where a local Storage stands for Google's.
+      storageEmulatorHost: process.env['FIREBASE_STORAGE_EMULATOR_HOST'],
     },
     modelId: settings.FIREPOD_MODEL ?? null,
     attemptsMax: settings.FIREPOD_MAX_ATTEMPTS,

@@ -42,7 +42,7 @@ export async function submitGeneration(
     const message = 'user_id: this account has an id that cannot be a folder name; expected one without "/".';
     throw invalidArgument([{ field: 'user_id', message }]);
   }
-  const submission = parseSubmission(data, { userId });
+  const submission = parseSubmission(data, { userId, ...context.settings.sources });
   if (!submission.ok) throw invalidArgument(submission.problems);
   const seed = randomInt(SEED_MAX + 1);
   const card = await readModelCard(context.store.firestore, context.settings.modelId);

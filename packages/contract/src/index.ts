@@ -135,6 +135,7 @@ export {
 } from './resolve-request.ts';
 export { seedFromFileUid, seedOfImage } from './seed.ts';
 export { readSeen, type Seen, type SeenDocument, type SeenRecord } from './seen-state.ts';
+export type { SourcePlaces } from './source-url.ts';
 export {
   DEFAULT_POLICY,
   type Decision,

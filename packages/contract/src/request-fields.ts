@@ -65,13 +65,13 @@ export function describeFrames(step: number, maximum: number): string {
 const DATA_URL = /^data:image\/(?:png|jpeg|webp);base64,[A-Za-z0-9+/]+={0,2}$/;
 const CONTROL_OR_SPACE = /[\s\p{Cc}]/u;
 
-/** Whether `value` has the shape of a source; whose it is and how long it may be, the doors know. */
+/** Whether `value` has the shape of a source; whose it is, where it may lie and how long it may be, the doors know. */
 function isSourceUrl(value: string): boolean {
   if (value.startsWith('data:'))
     return value.length <= limits.DATA_URL_MAX_CHARACTERS && DATA_URL.test(value);
   if (value.length > limits.URL_MAX_CHARACTERS) return false;
   if (value.startsWith('gs://')) return /^gs:\/\/[^/]+\/generating\/[^/]+\/source\/[^/]+$/u.test(value);
-  return value.startsWith('https://') && !CONTROL_OR_SPACE.test(value) && URL.canParse(value);
+  return /^https?:\/\//.test(value) && !CONTROL_OR_SPACE.test(value) && URL.canParse(value);
 }
 
 const sourceUrl = z

@@ -2,15 +2,7 @@
 import type { z } from 'zod';
 import { CONTRACT_VERSION, DATA_URL_MAX_CHARACTERS, DOCUMENT_DATA_URL_MAX_CHARACTERS } from './limits.ts';
 import { nearestName } from './nearest-name.ts';
-import {
-  isFileUid,
-  isRequestId,
-  isSourceOf,
-  isUserId,
-  parseStorageUrl,
-  TASK_TYPES,
-  type TaskType,
-} from './paths.ts';
+import { isFileUid, isRequestId, isUserId, TASK_TYPES, type TaskType } from './paths.ts';
 import { type Checked, missing, notAllowed, type Problem, shorten } from './problem.ts';
 import {
   expectationOf,
@@ -20,6 +12,7 @@ import {
   REQUEST_SCHEMAS,
   tasksOf,
 } from './request-fields.ts';
+import { type SourcePlaces, type SourceRules, sourceFault } from './source-url.ts';
 
 /** A request that was found good: its fields exactly as they were sent, and the task that they mean. */
 export interface ValidRequest {
@@ -51,9 +44,13 @@ const INPUT_FIELDS: readonly string[] = ['user_id', 'file_uid', 'use_cloud_stora
 
 /**
  * The function's door: what a signed-in user sent to `submitGeneration`. Unknown fields, fields of other tasks and bad
- * values are refused, all of them at once. `userId` is the caller's, for the check of `gs://` sources.
+ * values are refused, all of them at once. `userId` is the caller's, for the check of `gs://` sources, which have to lie in
+ * the deployment's bucket.
  */
-export function parseSubmission(data: unknown, caller: { userId: string }): Checked<Submission> {
+export function parseSubmission(
+  data: unknown,
+  caller: { userId: string } & SourcePlaces,
+): Checked<Submission> {
   const fields = fieldsOf(data);
   if (fields === null) return { ok: false, problems: [notAnObject(data)] };
   const problems: Problem[] = [];
@@ -64,7 +61,7 @@ export function parseSubmission(data: unknown, caller: { userId: string }): Chec
 
   for (const name of fields.keys()) if (!isRequestField(name)) problems.push(unknownField(name));
   const checked = checkRequest(fields, {
-    userId: caller.userId,
+    ...caller,
     dataUrlMaxCharacters: DOCUMENT_DATA_URL_MAX_CHARACTERS,
   });
   if (!checked.ok) problems.push(...checked.problems);
@@ -76,7 +73,7 @@ export function parseSubmission(data: unknown, caller: { userId: string }): Chec
  * The worker's door: the `input` of a job. Unknown fields become warnings, so that an old worker serves a newer
  * function; bad values and fields of other tasks are refused, and so is a higher `contract`, before anything else.
  */
-export function parseJobInput(input: unknown): Checked<JobInput> {
+export function parseJobInput(input: unknown, places: SourcePlaces = {}): Checked<JobInput> {
   const fields = fieldsOf(input);
   if (fields === null) return { ok: false, problems: [notAnObject(input)] };
   const problems: Problem[] = [];
@@ -107,6 +104,7 @@ export function parseJobInput(input: unknown): Checked<JobInput> {
       warnings.push(`${shortName(name)}: this worker does not know the field and ignored it.`);
   }
   const checked = checkRequest(fields, {
+    ...places,
     userId,
     dataUrlMaxCharacters: useCloudStorage ? DOCUMENT_DATA_URL_MAX_CHARACTERS : DATA_URL_MAX_CHARACTERS,
   });
@@ -146,12 +144,6 @@ function inferTask(fields: ReadonlyMap<string, unknown>): TaskType {
   return fields.has('num_frames') ? 'text2video' : 'text2img';
 }
 
-interface SourceRules {
-  /** Null where a job came without a user: then no `gs://` source can be the user's own. */
-  readonly userId: string | null;
-  readonly dataUrlMaxCharacters: number;
-}
-
 /** Checks the known fields of one request against the schema of its task. */
 function checkRequest(fields: ReadonlyMap<string, unknown>, sources: SourceRules): Checked<ValidRequest> {
   const task = inferTask(fields);
@@ -167,7 +159,7 @@ function checkRequest(fields: ReadonlyMap<string, unknown>, sources: SourceRules
   const parsed = REQUEST_SCHEMAS[task].safeParse(own);
   if (!parsed.success) problems.push(...describeIssues(parsed.error.issues, own));
   for (const field of ['image_url', 'mask_url'] as const) {
-    const expected = sourceFault(own[field], sources);
+    const expected = sourceFault(field, own[field], sources);
     const isToldAlready = problems.some((problem) => problem.field === field);
     if (expected !== null && !isToldAlready) problems.push(notAllowed(field, own[field], expected));
   }
@@ -185,19 +177,6 @@ function describeIssues(
     const expected = expectationOf(name);
     return own[name] === undefined ? missing(name, expected) : notAllowed(name, own[name], expected);
   });
-}
-
-/** What is expected of a source whose shape is good but which is another user's or too long; null where it is good. */
-function sourceFault(value: unknown, sources: SourceRules): string | null {
-  if (typeof value !== 'string') return null;
-  if (value.startsWith('data:') && value.length > sources.dataUrlMaxCharacters) {
-    return `a data URL of at most ${sources.dataUrlMaxCharacters} characters; upload larger images and send their gs:// address`;
-  }
-  const object = parseStorageUrl(value);
-  if (object !== null && (sources.userId === null || !isSourceOf(sources.userId, object.name))) {
-    return `a source of the same user, gs://{bucket}/generating/${sources.userId ?? '{user_id}'}/source/{name}`;
-  }
-  return null;
 }
 
 function fieldOfAnotherTask(
