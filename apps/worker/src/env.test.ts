@@ -36,6 +36,7 @@ describe('the environment', () => {
       shutdownGraceSeconds: 5,
       spoolFolder: join(tmpdir(), 'firepod-results'),
       stuckAfterSeconds: 60,
+      ffmpegPath: null,
       engine: { engine: 'onnx', model: '/models/tiny-sdxl', executionProvider: 'cpu', threads: null },
       runpod: { workerId: 'pod-1', logLevel: 'INFO' },
     });
@@ -56,6 +57,7 @@ describe('the environment', () => {
       FIREPOD_ENGINE: 'sd-server',
       FIREPOD_EXECUTION_PROVIDER: 'tpu',
       FIREPOD_ENGINE_THREADS: '1.5',
+      FFMPEG_PATH: '/nowhere/secret-ffmpeg',
     };
     const read = () => readEnvironment(bad);
     expect(read).toThrow(expect.objectContaining({ code: 'environment_invalid' }));

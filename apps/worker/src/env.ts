@@ -1,4 +1,5 @@
 /** The worker's environment: read once, checked whole, and passed on as plain values. */
+import { accessSync, constants, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ATTEMPTS_MAX, LEASE_SECONDS } from '@firepod/contract';
@@ -33,6 +34,8 @@ export interface Environment {
   /** How long the program's event loop may be blocked before the process is replaced; 0: for ever. */
   stuckAfterSeconds: number;
   engine: EngineSettings;
+  /** The ffmpeg that encodes videos; null: the one that comes with the worker. */
+  ffmpegPath: string | null;
   runpod: WorkerSettings;
 }
 
@@ -43,7 +46,16 @@ const wholeNumber = (min: number, max: number) =>
     .min(min, `should be at least ${min}`)
     .max(max, `should be at most ${max}`);
 
-/** Our own variables and Firebase's. RunPod's are read by `settingsFrom`. */
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false; // not there, or not for us
+  }
+}
+
+/** Our own variables, Firebase's and ffmpeg's. RunPod's are read by `settingsFrom`. */
 export const environmentSchema = z.object({
   FIREBASE_SERVICE_ACCOUNT_KEY: z
     .string('should be the service account key from the Firebase console, but is not set')
@@ -74,6 +86,10 @@ export const environmentSchema = z.object({
   FIREPOD_MODEL: z.string('should be the folder of a model in the diffusers ONNX layout').min(1),
   FIREPOD_EXECUTION_PROVIDER: z.enum(['cpu', 'cuda'], 'should be cpu or cuda').default('cpu'),
   FIREPOD_ENGINE_THREADS: wholeNumber(1, 256).optional(),
+  FFMPEG_PATH: z
+    .string()
+    .refine(isProgram, 'should be the path of an ffmpeg program that may be run')
+    .optional(),
 });
 
 const ignored = z
@@ -124,6 +140,7 @@ export function readEnvironment(env: Record<string, string | undefined>): Enviro
       executionProvider: values.FIREPOD_EXECUTION_PROVIDER,
       threads: values.FIREPOD_ENGINE_THREADS ?? null,
     },
+    ffmpegPath: values.FFMPEG_PATH ?? null,
     runpod,
   };
 }

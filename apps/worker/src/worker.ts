@@ -8,6 +8,7 @@ import { connectFirebase } from './firebase.ts';
 import { createJobHandler } from './job/job-handler.ts';
 import { createLargeResultRefusal } from './job/large-result.ts';
 import { publishModelCard } from './model-card.ts';
+import { createSourceReader } from './sources/source-reader.ts';
 import { createMediaStore } from './storage/media-store.ts';
 
 /** A running worker. */
@@ -31,6 +32,8 @@ const MODEL_LOAD_TIMEOUT_MS = 15 * 60_000;
 export function startFirepodWorker(environment: Environment, engine: Engine, logger: Logger): FirepodWorker {
   const { attemptsMax, leaseSeconds } = environment;
   const firebase = environment.firebase && openFirebase(environment.firebase, logger);
+  const bucket = firebase?.bucket ?? null;
+  const storageEmulatorHost = environment.firebase?.storageEmulatorHost;
   // Asked once: an engine that could not load its model would load it anew for who asks later.
   const description = engine.describe();
   if (firebase) {
@@ -52,6 +55,9 @@ export function startFirepodWorker(environment: Environment, engine: Engine, log
     offloadResult: createLargeResultRefusal({ hasStorage: firebase !== null }),
     handler: createJobHandler({
       firebase,
+      sourcePlaces: { bucket: bucket?.name, storageEmulatorHost },
+      sourceReader: createSourceReader({ bucket, storageEmulatorHost }),
+      ffmpegPath: environment.ffmpegPath,
       engine,
       policy: { ...DEFAULT_POLICY, attemptsMax, leaseSeconds },
       podId: environment.runpod.workerId,
@@ -68,5 +74,5 @@ function openFirebase(settings: FirebaseSettings, logger: Logger) {
   const { firestore, bucket, checkAccess, close } = connectFirebase(settings.serviceAccount, settings.bucket);
   const { mediaAccess, storageEmulatorHost } = settings;
   const mediaStore = createMediaStore({ bucket, mediaAccess, storageEmulatorHost });
-  return { firestore, mediaStore, access: checkAccess(logger), close };
+  return { firestore, bucket, mediaStore, access: checkAccess(logger), close };
 }

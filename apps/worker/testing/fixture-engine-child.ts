@@ -11,7 +11,7 @@ const card = modelCardSchema.parse({
   id: 'fixture',
   name: 'Fixture',
   version: '1.0.0',
-  tasks: ['text2img'],
+  tasks: ['text2img', 'img2img', 'text2video'],
   native_size: { width: 64, height: 64 },
   size_multiple: 32,
   defaults: { num_inference_steps: 5 },
@@ -26,9 +26,8 @@ function createFixtureEngine(): Engine {
       modelSha256: 'f'.repeat(64),
       engine: { name: 'fixture', version: '1.0.0' },
     }),
-    async generate(request, { signal, onProgress }) {
-      if (request.task_type === 'text2video') throw new Error('The fixture makes no videos.');
-      const { prompt, num_inference_steps: steps, width, height, seed, num_images } = request;
+    async generate(request, { signal, onProgress, sources }) {
+      const { prompt, num_inference_steps: steps, seed } = request;
       if (prompt === 'breaks') throw new Error('/models/secret-path is broken');
       if (prompt === 'refuses')
         throw new WorkerError('content_rejected', 'The fixture does not like this prompt.');
@@ -45,8 +44,24 @@ function createFixtureEngine(): Engine {
         signal.throwIfAborted();
         onProgress({ phase: 'denoising', step, steps, preview: frameOf(step, 16, 16) });
       }
+      const timings = { total: 0.5 };
+      if (request.task_type === 'text2video') {
+        const { num_frames, video_width, video_height } = request;
+        const frames = Array.from({ length: num_frames }, (_, index) =>
+          frameOf(index * 8, video_width, video_height),
+        );
+        return { frames, seeds: [seed], timings };
+      }
+      const { width, height, num_images } = request;
+      // Its own source again, so that a test sees what came through.
+      if (sources)
+        return {
+          frames: [{ rgb: sources.image.data, widthPx: width, heightPx: height }],
+          seeds: [seed],
+          timings,
+        };
       const seeds = Array.from({ length: num_images }, (_, index) => seedOfImage(seed, index));
-      return { frames: seeds.map((each) => frameOf(each, width, height)), seeds, timings: { total: 0.5 } };
+      return { frames: seeds.map((each) => frameOf(each, width, height)), seeds, timings };
     },
     close: async () => {},
   };

@@ -5,9 +5,10 @@ import type { JobContext } from '@firepod/runpod/worker';
 import { expect, vi } from 'vitest';
 import { type EngineHost, startEngineHost } from '../src/engines/host.ts';
 import { createJobHandler } from '../src/job/job-handler.ts';
+import { createSourceReader } from '../src/sources/source-reader.ts';
 import { createMediaStore, type MediaStore } from '../src/storage/media-store.ts';
 import { createCollectingLogger } from './collecting-logger.ts';
-import { startTestFirebase } from './firebase.ts';
+import { BUCKET, startTestFirebase } from './firebase.ts';
 import { newGeneration, QUICK_POLICY, submit } from './generations.ts';
 
 /** How one delivery differs from the usual. */
@@ -56,6 +57,12 @@ export async function startTestBench() {
           ? null
           : { firestore, mediaStore: options.mediaStore ?? openMediaStore() },
         engine: options.engine ?? engine,
+        sourcePlaces: { bucket: BUCKET, storageEmulatorHost: firebase.storageHost },
+        sourceReader: createSourceReader({
+          bucket: firebase.bucket,
+          storageEmulatorHost: firebase.storageHost,
+        }),
+        ffmpegPath: null,
         policy: POLICY,
         podId,
       });

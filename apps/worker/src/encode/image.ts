@@ -1,4 +1,4 @@
-/** Encodes finished pictures: the file itself with its parameters inside, its thumbnail, its blur hash and its preview. */
+/** Encodes finished pictures: the file itself with its parameters inside, its thumbnail or poster, its blur hash and its preview. */
 import { contentTypeOf, type OutputFormat, PREVIEW_MAX_BYTES } from '@firepod/contract';
 import { encode as encodeBlurHash } from 'blurhash';
 import sharp, { type Sharp } from 'sharp';
@@ -16,7 +16,7 @@ const THUMBNAIL_QUALITY = 80;
 const PNG_PARAMETERS_KEYWORD = 'parameters';
 
 /** A file that is ready to be stored. */
-export interface EncodedImage {
+export interface EncodedFile {
   bytes: Buffer;
   contentType: string;
 }
@@ -29,7 +29,7 @@ export async function encodeImage(
   frame: Frame,
   format: OutputFormat,
   parameters: string,
-): Promise<EncodedImage> {
+): Promise<EncodedFile> {
   const contentType = contentTypeOf(format);
   switch (format) {
     case 'png': {
@@ -48,11 +48,17 @@ export async function encodeImage(
 }
 
 /** A WebP of at most 256 pixels a side; small pictures are not enlarged. */
-export async function encodeThumbnail(frame: Frame): Promise<EncodedImage> {
+export async function encodeThumbnail(frame: Frame): Promise<EncodedFile> {
   const bytes = await open(frame)
     .resize(THUMBNAIL_EDGE_PX, THUMBNAIL_EDGE_PX, { fit: 'inside', withoutEnlargement: true })
     .webp({ quality: THUMBNAIL_QUALITY })
     .toBuffer();
+  return { bytes, contentType: contentTypeOf('webp') };
+}
+
+/** A WebP of the frame's own size, to stand in a video's place until it plays. */
+export async function encodePoster(frame: Frame): Promise<EncodedFile> {
+  const bytes = await open(frame).webp({ quality: THUMBNAIL_QUALITY }).toBuffer();
   return { bytes, contentType: contentTypeOf('webp') };
 }
 
@@ -86,7 +92,7 @@ export async function encodePreview(frame: Frame): Promise<string | undefined> {
 }
 
 /** A file as a data URL. */
-export function dataUrl({ bytes, contentType }: EncodedImage): string {
+export function dataUrl({ bytes, contentType }: EncodedFile): string {
   return `data:${contentType};base64,${bytes.toString('base64')}`;
 }
 

@@ -1,22 +1,20 @@
 /** One attempt at a held generation: paint, store, and complete the document; leave no file when it is not ours to end. */
 import type { GenerationData, JobInput, Progress } from '@firepod/contract';
 import type { Logger } from '@firepod/runpod/worker';
-import type { Engine } from '../engines/engine.ts';
 import { describeThrown } from '../errors.ts';
 import { firestoreFaultOf } from '../generation/firestore-error.ts';
 import type { HeldGeneration } from '../generation/held-generation.ts';
 import type { MediaStore, StoredFile, WrittenObject } from '../storage/media-store.ts';
-import { namedFiles, objectNames } from './encoded-images.ts';
-import { imageGenerationData } from './generation-data.ts';
-import { type Painting, paint } from './painting.ts';
+import { namedFiles, objectNames } from './encoded-media.ts';
+import { generationData } from './generation-data.ts';
+import { type Painting, type PaintOptions, paint } from './painting.ts';
 
 /** The input of a job whose results go to the cloud. */
 export type StoredJobInput = JobInput & { userId: string; fileUid: string };
 
 /** What an attempt works with. */
-export interface AttemptOptions {
+export interface AttemptOptions extends Pick<PaintOptions, 'engine' | 'sourceReader' | 'ffmpegPath'> {
   held: HeldGeneration;
-  engine: Engine;
   mediaStore: MediaStore;
   input: StoredJobInput;
   /** For a request that left it open. */
@@ -73,8 +71,8 @@ async function complete(
   { held, mediaStore, logger }: AttemptOptions,
 ): Promise<GenerationData | null> {
   const urls = files.map((file) => file.url);
-  const count = painting.encoded.images.length;
-  const data = imageGenerationData(painting, { images: urls.slice(0, count), thumbnails: urls.slice(count) });
+  const count = painting.encoded.results.length;
+  const data = generationData(painting, { results: urls.slice(0, count), thumbnails: urls.slice(count) });
   try {
     if ((await held.complete(data)) === 'written') return data;
   } catch (error) {

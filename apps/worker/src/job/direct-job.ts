@@ -1,15 +1,13 @@
-/** A job without cloud storage: its pictures go back in the output as data URLs, and no document knows of it. */
+/** A job without cloud storage: its files go back in the output as data URLs, and no document knows of it. */
 import { type JobInput, type JobOutput, mediaTypeOf, type Progress } from '@firepod/contract';
 import type { Logger } from '@firepod/runpod/worker';
 import { dataUrl } from '../encode/image.ts';
-import type { Engine } from '../engines/engine.ts';
 import { EngineCrashedError } from '../errors.ts';
-import { imageGenerationData } from './generation-data.ts';
-import { type Painting, paint } from './painting.ts';
+import { generationData } from './generation-data.ts';
+import { type Painting, type PaintOptions, paint } from './painting.ts';
 
 /** What a direct job needs. */
-export interface DirectJobOptions {
-  engine: Engine;
+export interface DirectJobOptions extends Pick<PaintOptions, 'engine' | 'sourceReader' | 'ffmpegPath'> {
   input: JobInput;
   /** Stands in for a `file_uid` that was not sent. */
   jobId: string;
@@ -25,15 +23,15 @@ export interface DirectJobOptions {
 export async function runDirectJob(options: DirectJobOptions): Promise<JobOutput> {
   const { input, jobId } = options;
   const painting = await paintPatiently(options);
-  const { images, thumbnails } = painting.encoded;
+  const { results, thumbnails } = painting.encoded;
   return {
     status: 'completed',
     file_uid: input.fileUid ?? jobId,
     user_id: input.userId,
     media_type: mediaTypeOf(input.task),
     attempt: null,
-    generation_data: imageGenerationData(painting, {
-      images: images.map(dataUrl),
+    generation_data: generationData(painting, {
+      results: results.map(dataUrl),
       thumbnails: thumbnails.map(dataUrl),
     }),
   };

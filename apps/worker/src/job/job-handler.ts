@@ -4,6 +4,7 @@ import {
   type JobInput,
   type JobOutput,
   parseJobInput,
+  type SourcePlaces,
   seedFromFileUid,
   type TransitionPolicy,
 } from '@firepod/contract';
@@ -14,13 +15,16 @@ import { describeThrown, failureOf, WorkerError } from '../errors.ts';
 import type { MediaStore } from '../storage/media-store.ts';
 import type { StoredJobInput } from './attempt.ts';
 import { runDirectJob } from './direct-job.ts';
+import type { PaintOptions } from './painting.ts';
 import { refuseInput } from './refusal.ts';
 import { runStoredJob } from './stored-job.ts';
 
 /** What jobs are run with. */
-export interface JobHandlerOptions {
+export interface JobHandlerOptions extends Pick<PaintOptions, 'sourceReader' | 'ffmpegPath'> {
   /** Null: jobs with `use_cloud_storage` are refused. */
   firebase: { firestore: Firestore; mediaStore: MediaStore } | null;
+  /** What the door can tell of a source's address. */
+  sourcePlaces: SourcePlaces;
   engine: Engine;
   policy: TransitionPolicy;
   /** This worker's id. */
@@ -31,7 +35,7 @@ export interface JobHandlerOptions {
 export function createJobHandler(options: JobHandlerOptions): Handler<unknown, JobOutput> {
   const { firebase, policy } = options;
   return async (job, context) => {
-    const checked = parseJobInput(job.input);
+    const checked = parseJobInput(job.input, options.sourcePlaces);
     if (!checked.ok) {
       const error = describeProblems(checked.problems);
       if (firebase) {

@@ -1,4 +1,5 @@
-/** What a job is told whose pictures do not fit into RunPod's result. */
+/** What a job is told whose pictures or video do not fit into RunPod's result. */
+import type { JobOutput } from '@firepod/contract';
 import { JobError, type OffloadResult } from '@firepod/runpod/worker';
 
 /**
@@ -8,10 +9,15 @@ import { JobError, type OffloadResult } from '@firepod/runpod/worker';
  * @param options.hasStorage whether this worker could have stored them, had it been asked to
  */
 export function createLargeResultRefusal({ hasStorage }: { hasStorage: boolean }): OffloadResult {
-  return async (_, { sizeBytes, maxBytes }) => {
+  return async (_, { output, sizeBytes, maxBytes }) => {
     const size = (Math.ceil(sizeBytes / 100_000) / 10).toFixed(1);
-    const advice = `${hasStorage ? 'ask with use_cloud_storage: true, ' : 'ask '}for fewer or smaller pictures, or for output_format jpeg or webp`;
-    const message = `The result is ${size} MB with its pictures as data URLs, and RunPod carries ${maxBytes / 1_000_000} MB: ${advice}.`;
+    const isVideo = (output as Partial<JobOutput> | null)?.media_type === 'video';
+    const files = isVideo ? 'video as a data URL' : 'pictures as data URLs';
+    const less = isVideo
+      ? 'for fewer frames or a smaller size'
+      : 'for fewer or smaller pictures, or for output_format jpeg or webp';
+    const advice = `${hasStorage ? 'ask with use_cloud_storage: true, ' : 'ask '}${less}`;
+    const message = `The result is ${size} MB with its ${files}, and RunPod carries ${maxBytes / 1_000_000} MB: ${advice}.`;
     throw new JobError(message, { code: 'invalid_argument' });
   };
 }

@@ -1,21 +1,26 @@
-/** From a valid request to encoded pictures: the part of a job that is the same wherever its results go. */
-import type { JobInput, Progress, ResolvedImageRequest } from '@firepod/contract';
+/** From a valid request to encoded files: the part of a job that is the same wherever its results go. */
+import type { JobInput, Progress, ResolvedRequest } from '@firepod/contract';
 import type { Logger } from '@firepod/runpod/worker';
 import { abortable } from '../abortable.ts';
 import { encodePreview } from '../encode/image.ts';
 import type { Engine, EngineDescription, Frame, GeneratedFrames } from '../engines/engine.ts';
 import { describeThrown } from '../errors.ts';
-import { type EncodedImages, encodeFrames } from './encoded-images.ts';
+import type { SourceReader } from '../sources/source-reader.ts';
+import { decodeSources, notesOf, openSources, type SourceNotes, withSourceSize } from '../sources/sources.ts';
+import { VERSION } from '../version.ts';
+import { type EncodedMedia, encodeFrames } from './encoded-media.ts';
 import { createProgressMeter } from './progress-meter.ts';
 import { resolveForCard } from './resolved-request.ts';
 import { vocabularyWarnings } from './vocabulary.ts';
 
-/** Pictures that are encoded but not yet anywhere. */
+/** Files that are encoded but not yet anywhere. */
 export interface Painting {
-  request: ResolvedImageRequest;
+  request: ResolvedRequest;
   description: EngineDescription;
   result: GeneratedFrames;
-  encoded: EncodedImages;
+  encoded: EncodedMedia;
+  /** What it was painted from; null for a task that starts from nothing. */
+  sources: SourceNotes | null;
   /** Unknown fields and unknown words. */
   warnings: string[];
 }
@@ -23,23 +28,26 @@ export interface Painting {
 /** What to paint and with what. */
 export interface PaintOptions {
   engine: Engine;
+  sourceReader: SourceReader;
+  /** The ffmpeg that encodes videos; null: the one that the worker brings. */
+  ffmpegPath: string | null;
   input: JobInput;
   /** For a request that left it open. */
   seed: number;
   signal: AbortSignal;
   /** `preview` is the data URL of a newer picture, or null. */
   onProgress: (progress: Progress, preview: string | null) => void;
-  /** Called with the resolved request before any work is done for it; its failure is the painting's. */
-  prepare?: (request: ResolvedImageRequest) => Promise<void>;
+  /** Called with the resolved request, when its sources are there, before the engine works for it; its failure is the painting's. */
+  prepare?: (request: ResolvedRequest) => Promise<void>;
   logger: Logger;
 }
 
 /**
- * Resolves the request with the engine's card, paints it and encodes the pictures.
+ * Resolves the request with the engine's card, reads its sources, paints it and encodes what came out.
  * @throws the signal's reason, or WorkerError
  */
 export async function paint(options: PaintOptions): Promise<Painting> {
-  const { engine, input, seed, signal, onProgress, prepare, logger } = options;
+  const { engine, sourceReader, ffmpegPath, input, seed, signal, onProgress, prepare, logger } = options;
   const meter = createProgressMeter();
   let latest = meter.begin('loading');
   const show = (progress: Progress) => {
@@ -57,21 +65,33 @@ export async function paint(options: PaintOptions): Promise<Painting> {
 
   show(latest);
   const description = await abortable(engine.describe(), signal);
-  const request = resolveForCard(input, description.card, seed);
+  const { card, modelSha256 } = description;
+  let request = resolveForCard(input, card, seed);
+  const sources = await openSources(input, sourceReader, signal);
+  if (sources) request = resolveForCard(withSourceSize(input, sources, card), card, seed);
   await prepare?.(request);
   const result = await engine.generate(request, {
     signal,
+    sources: sources ? await decodeSources(sources, request) : undefined,
     onProgress({ preview, ...step }) {
       show(meter.step(step));
       if (preview) void showPreview(preview);
     },
   });
   show(meter.begin('uploading'));
+  const notes = sources && notesOf(sources);
+  const source = {
+    modelName: card.id,
+    modelSha256,
+    sourceSha256: notes?.image.sha256 ?? null,
+    version: `Firepod ${VERSION}`,
+  };
   return {
     request,
     description,
     result,
-    encoded: await encodeFrames(result, request, description),
-    warnings: [...input.warnings, ...vocabularyWarnings(request.prompt, description.card)],
+    encoded: await encodeFrames(result, request, { source, ffmpegPath, signal }),
+    sources: notes,
+    warnings: [...input.warnings, ...vocabularyWarnings(request.prompt, card)],
   };
 }

@@ -3,7 +3,7 @@ import {
   describeProblems,
   type JobInput,
   type ModelCard,
-  type ResolvedImageRequest,
+  type ResolvedRequest,
   resolveRequest,
 } from '@firepod/contract';
 import { WorkerError } from '../errors.ts';
@@ -12,11 +12,10 @@ import { WorkerError } from '../errors.ts';
  * @throws WorkerError `model_not_available` when the model does not have the task, `invalid_argument` for values beyond
  * the card's limits
  */
-export function resolveForCard(input: JobInput, card: ModelCard, seed: number): ResolvedImageRequest {
+export function resolveForCard(input: JobInput, card: ModelCard, seed: number): ResolvedRequest {
   if (!card.tasks.includes(input.task)) throw taskNotAvailable(input.task, card);
   const resolved = resolveRequest(input, card, { seed });
   if (!resolved.ok) throw new WorkerError('invalid_argument', describeProblems(resolved.problems));
-  if (resolved.request.task_type === 'text2video') throw taskNotAvailable(input.task, card);
   return resolved.request;
 }
 

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ERROR_CODES } from '@firepod/contract';
 import type { Storage } from 'firebase-admin/storage';
-import type { EncodedImage } from '../encode/image.ts';
+import type { EncodedFile } from '../encode/image.ts';
 import type { MediaAccess } from '../env.ts';
 import { WorkerError } from '../errors.ts';
 import { storageFaultOf } from './storage-error.ts';
@@ -12,7 +12,7 @@ import { storageFaultOf } from './storage-error.ts';
 export type Bucket = ReturnType<Storage['bucket']>;
 
 /** A file to store under its object name. */
-export interface NamedFile extends EncodedImage {
+export interface NamedFile extends EncodedFile {
   name: string;
 }
 

@@ -1,0 +1,22 @@
+/** A self-signed certificate for hosts that exist in tests only (RFC 6761: `.test`), and its key, which protects nothing. */
+
+/** For pictures.test, other.test and rebinding.test, until 2126. */
+export const TEST_CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBwDCCAWWgAwIBAgIUJ2yYir1Rb1pPzNse4XdXPiYWCpcwCgYIKoZIzj0EAwIw
+GDEWMBQGA1UEAwwNcGljdHVyZXMudGVzdDAgFw0yNjExMjIyMTM0NDJaGA8yMTI2
+MTAyOTIxMzQ0MlowGDEWMBQGA1UEAwwNcGljdHVyZXMudGVzdDBZMBMGByqGSM49
+AgEGCCqGSM49AwEHA0IABAEK/GfH/7DOKoqmdkVHIayeNdm76wM3A1iQTHIizvVX
+wZWgKn809XAdXTr2jFh006gr0oVfkF1gTIHEOrfCzbKjgYowgYcwHQYDVR0OBBYE
+FNw1q4cKfEbqNqjFnILLT0dhWrCwMB8GA1UdIwQYMBaAFNw1q4cKfEbqNqjFnILL
+T0dhWrCwMA8GA1UdEwEB/wQFMAMBAf8wNAYDVR0RBC0wK4INcGljdHVyZXMudGVz
+dIIKb3RoZXIudGVzdIIOcmViaW5kaW5nLnRlc3QwCgYIKoZIzj0EAwIDSQAwRgIh
+AJU4EYSE4eonWvJM0eAtSql98mG0KBoKY2Zd24d85a1OAiEA7Yc7dlbObeba3vux
+j8bTJeP9iOd3BwnOOgfnklL1Kos=
+-----END CERTIFICATE-----`;
+
+/** Its private key. */
+export const TEST_CERTIFICATE_KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg88k6nRlwkVeKFMN7
+8KIsIJXfqSyuwM/8pZAUIuaZRcihRANCAAQBCvxnx/+wziqKpnZFRyGsnjXZu+sD
+NwNYkExyIs71V8GVoCp/NPVwHV069oxYdNOoK9KFX5BdYEyBxDq3ws2y
+-----END PRIVATE KEY-----`;
