@@ -107,7 +107,8 @@ function scopeOf(parent: string, { from = [] }: StructuredQuery): Scope {
   return collectionId === '' ? { kind: 'descendants', parent } : { kind: 'group', parent, collectionId };
 }
 
-function isKindless({ kind }: Scope): boolean {
+/** Whether the query is about documents of any collection. */
+export function isKindless({ kind }: Scope): boolean {
   return kind === 'children' || kind === 'descendants';
 }
 

@@ -3,7 +3,7 @@ import type { Alternative } from './disjunctions.ts';
 import { NAME_FIELD } from './field-path.ts';
 import type { Index } from './indexes/index-table.ts';
 import { type IndexScan, planScan, type QueryShape } from './indexes/plan.ts';
-import type { CompiledQuery } from './query.ts';
+import { type CompiledQuery, isKindless } from './query.ts';
 import type { Store } from './store.ts';
 import type { StoredDocument } from './stored-document.ts';
 
@@ -11,6 +11,7 @@ type Source = { kind: 'names'; names: string[] } | { kind: 'index'; index: Index
 
 /** The results, not projected. */
 export function runQuery(store: Store, query: CompiledQuery): StoredDocument[] {
+  if (isKindless(query.scope)) return runByNames(store, query);
   const sources = sourcesOf(store, query);
   if (sources === undefined) return query.run(store.scan(query.scope));
   const ordered = sources.map((source) => orderedResults(store, query, source));
@@ -25,6 +26,14 @@ export function runQuery(store: Store, query: CompiledQuery): StoredDocument[] {
   }
   return results;
 }
+
+/** Queries without a collection id are about names alone: only the results are read whole. */
+function runByNames(store: Store, query: CompiledQuery): StoredDocument[] {
+  const named = store.scanNames(query.scope).map((name) => ({ ...NAMELESS, name }));
+  return query.run(named).map(({ name }) => store.read(name)!);
+}
+
+const NAMELESS: StoredDocument = { name: '', fields: {}, createMicros: 0, updateMicros: 0, version: 0 };
 
 /** How many results the query has, read from an index alone where one tells. */
 export function countResults(store: Store, query: CompiledQuery): number {

@@ -22,6 +22,8 @@ export type Store = Pick<History, 'epoch' | 'version' | 'commitMicros'> & {
   read(name: string): StoredDocument | undefined;
   /** The documents of a scope in no promised order. */
   scan(scope: Scope): Iterable<StoredDocument>;
+  /** The names of the documents of a scope in no promised order. */
+  scanNames(scope: Scope): string[];
   /** How many documents the scope has; undefined when it has no index of its own. */
   countDocuments(scope: Scope): number | undefined;
   /** Whether the scope has so few documents that a scan of them beats an index. */
@@ -99,6 +101,7 @@ export function openStore(file: string, limits: StoreLimits = DEFAULT_LIMITS): S
     groupCount: prepare(
       'SELECT count(*) FROM (SELECT 1 FROM documents WHERE collection_id = ? AND name > ? AND name < ? LIMIT ?)',
     ),
+    namesBelow: prepare('SELECT name FROM documents WHERE name > ? AND name < ?'),
     collectionCount: prepare('SELECT count(*) FROM documents WHERE collection = ?'),
     row: prepare('SELECT rowid FROM documents WHERE name = ?'),
     group: prepare(`SELECT ${columns} FROM documents WHERE collection_id = ? AND name > ? AND name < ?`),
@@ -172,6 +175,11 @@ export function openStore(file: string, limits: StoreLimits = DEFAULT_LIMITS): S
         return;
       }
       for (const row of rowsOf(scope)) if (isInScope(scope, row[0].toString())) yield documentOf(row);
+    },
+    scanNames(scope) {
+      const [from, end] = below(scope.kind === 'collection' ? scope.path : scope.parent);
+      const found = (statements.namesBelow.all(from, end) as [Buffer][]).map(([name]) => name.toString());
+      return found.filter((name) => isInScope(scope, name));
     },
     countDocuments(scope) {
       if (scope.kind === 'collection') {
