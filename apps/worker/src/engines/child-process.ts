@@ -4,7 +4,7 @@ import { forkProgram } from '../child-program.ts';
 import { EngineCrashedError, WorkerError } from '../errors.ts';
 import { countMemoryKills, describeDeath, diedOfMemory, type ProcessDeath } from './death.ts';
 import type { EngineDescription, EngineSettings, GeneratedFrames, GenerateOptions } from './engine.ts';
-import type { EngineCommand, EngineEvent, EngineFailure } from './messages.ts';
+import type { EngineCommand, EngineEvent, EngineFailure, NoteListener } from './messages.ts';
 
 /** Enough of stderr to hold the fatal message of V8 or of the C++ runtime. */
 const LAST_WORDS_CHARACTERS = 8192;
@@ -16,6 +16,8 @@ export interface EngineProcessOptions {
   settings: EngineSettings;
   /** How long an aborted generation may go on before the process is killed. */
   abortGraceMs: number;
+  /** Takes what the engine has to say for the log. */
+  onNote?: NoteListener;
 }
 
 /** A running engine process. */
@@ -34,7 +36,12 @@ export interface EngineProcess {
 }
 
 /** Starts the process and has it load its model. */
-export function startEngineProcess({ program, settings, abortGraceMs }: EngineProcessOptions): EngineProcess {
+export function startEngineProcess({
+  program,
+  settings,
+  abortGraceMs,
+  onNote,
+}: EngineProcessOptions): EngineProcess {
   const memoryKillsBefore = countMemoryKills();
   const child = forkProgram(program);
   let lastWords = '';
@@ -59,6 +66,7 @@ export function startEngineProcess({ program, settings, abortGraceMs }: EnginePr
     child.on('message', (event: EngineEvent) => {
       if (event.type === 'loaded') resolve(event.description);
       if (event.type === 'load-failed') reject(errorOf(event.failure));
+      if (event.type === 'note') onNote?.(event.sentence, event.fields);
     });
     void died.then((death) => reject(deathError(death)));
   });

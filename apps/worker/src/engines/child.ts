@@ -1,6 +1,12 @@
 /** The engine's program: the worker starts it as a child process, because a running graph blocks its whole thread. */
-import { createOnnxEngine } from './onnx.ts';
 import { serveEngine } from './server.ts';
 
-// One engine so far; the settings already say which.
-serveEngine(createOnnxEngine);
+// Each engine is loaded when it is the chosen one: ONNX Runtime alone takes a second and 100 MB.
+serveEngine(async (settings, onNote) => {
+  if (settings.engine === 'sd-server') {
+    const { createSdServerEngine } = await import('./sd-server.ts');
+    return createSdServerEngine(settings, { onNote });
+  }
+  const { createOnnxEngine } = await import('./onnx.ts');
+  return createOnnxEngine(settings);
+});

@@ -73,8 +73,8 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-/** What it takes to start an engine; plain values, because they travel to a child process. */
-export interface EngineSettings {
+/** What it takes to start the engine on ONNX Runtime. */
+export interface OnnxSettings {
   engine: 'onnx';
   /** The model's folder. */
   model: string;
@@ -83,3 +83,20 @@ export interface EngineSettings {
   /** Threads of one operator; null: one per core. */
   threads: number | null;
 }
+
+/** What it takes to start the engine on stable-diffusion.cpp's server. */
+export interface SdServerSettings {
+  engine: 'sd-server';
+  /** Manifests by path, or by id in `manifestsFolder`. The first one that has a request's task makes it. */
+  models: string[];
+  manifestsFolder: string;
+  /** Where weights are kept; workers may share it. */
+  weightsFolder: string;
+  /** The server's program: a path, or a name on PATH. */
+  program: string;
+  /** GPU memory that the servers of several models may take together, in GiB; null: one server at a time. */
+  vramGib: number | null;
+}
+
+/** What it takes to start an engine; plain values, because they travel to a child process. */
+export type EngineSettings = OnnxSettings | SdServerSettings;

@@ -36,7 +36,10 @@ export function startEngineHost({ logger, ...options }: EngineHostOptions): Engi
   let lastGeneration: Promise<unknown> = Promise.resolve();
 
   function start(): EngineProcess {
-    const engine = startEngineProcess(options);
+    const engine = startEngineProcess({
+      onNote: (sentence, fields) => logger.info(fields, sentence),
+      ...options,
+    });
     running = engine;
     let isLoaded = false;
     engine.loaded.then(

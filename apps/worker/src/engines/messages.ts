@@ -23,10 +23,17 @@ export interface EngineFailure {
   detail: string;
 }
 
+/** What a note tells beside its sentence. */
+export type NoteFields = Readonly<Record<string, string | number>>;
+
+/** A sentence for the worker's log, where the child has none: downloads, servers that died. */
+export type NoteListener = (sentence: string, fields: NoteFields) => void;
+
 /** From the child to the worker. `stopped` answers an `abort`; it is the last message of that generation. */
 export type EngineEvent =
   | { type: 'loaded'; description: EngineDescription }
   | { type: 'load-failed'; failure: EngineFailure }
+  | { type: 'note'; sentence: string; fields: NoteFields }
   | { type: 'progress'; id: number; progress: EngineProgress }
   | { type: 'generated'; id: number; result: GeneratedFrames }
   | { type: 'failed'; id: number; failure: EngineFailure }

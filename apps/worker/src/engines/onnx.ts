@@ -25,10 +25,10 @@ import { VERSION } from '../version.ts';
 import type {
   Engine,
   EngineProgress,
-  EngineSettings,
   EngineSources,
   Frame,
   GenerateOptions,
+  OnnxSettings,
   SourcePicture,
 } from './engine.ts';
 import { modelDigest } from './model-digest.ts';
@@ -40,7 +40,7 @@ const PREVIEW_INTERVAL_MS = 400;
 const PHASES = { encode: 'encoding', denoise: 'denoising', decode: 'decoding' } as const;
 
 /** Loads the model, with the refiner in its subfolder `refiner/` if it has one. @throws WorkerError `model_not_available` with the reason as its cause */
-export async function createOnnxEngine(settings: EngineSettings): Promise<Engine> {
+export async function createOnnxEngine(settings: OnnxSettings): Promise<Engine> {
   const { model: folder, executionProvider, threads } = settings;
   const options = {
     folder,

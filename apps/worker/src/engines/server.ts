@@ -2,19 +2,23 @@
 import { ERROR_CODES } from '@firepod/contract';
 import { describeThrown, WorkerError } from '../errors.ts';
 import type { Engine, EngineSettings } from './engine.ts';
-import type { EngineCommand, EngineEvent, EngineFailure } from './messages.ts';
+import type { EngineCommand, EngineEvent, EngineFailure, NoteListener } from './messages.ts';
 
 /**
  * Serves the engine that `createEngine` makes over this process's IPC channel until the channel closes: it closes
  * when the worker dies in whatever way, and then nobody wants the pixels.
  */
-export function serveEngine(createEngine: (settings: EngineSettings) => Promise<Engine>): void {
+export function serveEngine(
+  createEngine: (settings: EngineSettings, onNote: NoteListener) => Promise<Engine>,
+): void {
   let engine: Promise<Engine> | undefined;
   let running: { id: number; controller: AbortController } | undefined;
 
   process.on('message', (command: EngineCommand) => {
     if (command.type === 'load') {
-      engine ??= createEngine(command.settings);
+      engine ??= createEngine(command.settings, (sentence, fields) =>
+        send({ type: 'note', sentence, fields }),
+      );
       void load(engine);
     } else if (command.type === 'abort') {
       if (running?.id === command.id) running.controller.abort();
