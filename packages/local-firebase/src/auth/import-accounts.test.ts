@@ -96,6 +96,15 @@ describe('importUsers', () => {
     },
   );
 
+  test('refuses options that no password could be checked with', async () => {
+    const user = { uid: 'u1', email: 'ada@example.com', passwordHash: Buffer.from('x') };
+    for (const memoryCost of [1000, 2 ** 30]) {
+      const cost = { parallelization: 1, blockSize: 8, derivedKeyLength: 64 };
+      const hash = { algorithm: 'STANDARD_SCRYPT' as const, memoryCost, ...cost };
+      await expect(auth.admin.importUsers([user], { hash })).rejects.toThrow(/INVALID_HASH_MEMORY_COST/);
+    }
+  });
+
   test('keeps every field of a record', async () => {
     const created = new Date(1476235905000).toUTCString();
     const user = {

@@ -43,7 +43,7 @@ export function importedHashOptions(fields: RequestFields): ImportedHashOptions 
   if (!known) throw notImplemented(`the hash algorithm ${algorithm}`);
   const isHmac = algorithm.startsWith('HMAC_');
   const order = fields.text('passwordHashOrder');
-  return {
+  const options = {
     algorithm,
     signerKey: fields.text('signerKey') ?? '',
     saltSeparator: fields.text('saltSeparator') ?? '',
@@ -55,6 +55,37 @@ export function importedHashOptions(fields: RequestFields): ImportedHashOptions 
     // What Firebase takes when no order is named: HMAC(password + salt), but hash(salt + password).
     saltFirst: order === undefined ? !isHmac : order === 'SALT_AND_PASSWORD',
   };
+  ensureUsable(options);
+  return options;
+}
+
+/** Options that no password could be checked with are refused with the import, not at somebody's sign-in. */
+function ensureUsable({
+  algorithm,
+  rounds,
+  memoryCost,
+  parallelization,
+  blockSize,
+  derivedKeyBytes,
+}: ImportedHashOptions) {
+  ensure(rounds >= 0 && rounds <= 120_000, `INVALID_HASH_ROUNDS : ${rounds}`);
+  if (algorithm === 'SCRYPT') {
+    ensure(rounds >= 1 && rounds <= 8, `INVALID_HASH_ROUNDS : ${rounds}`);
+    ensure(memoryCost >= 1 && memoryCost <= 14, `INVALID_HASH_MEMORY_COST : ${memoryCost}`);
+  }
+  if (algorithm === 'STANDARD_SCRYPT') {
+    ensure(
+      Number.isInteger(Math.log2(memoryCost)) && memoryCost > 1,
+      `INVALID_HASH_MEMORY_COST : ${memoryCost}`,
+    );
+    ensure(parallelization >= 1, `INVALID_HASH_PARALLELIZATION : ${parallelization}`);
+    ensure(blockSize >= 1, `INVALID_HASH_BLOCK_SIZE : ${blockSize}`);
+    ensure(
+      derivedKeyBytes >= 1 && derivedKeyBytes <= 1024,
+      `INVALID_HASH_DERIVED_KEY_LENGTH : ${derivedKeyBytes}`,
+    );
+    scryptMemory({ N: memoryCost, r: blockSize, p: parallelization });
+  }
 }
 
 /** Whether the password has that hash. */

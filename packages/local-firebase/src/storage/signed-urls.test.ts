@@ -92,9 +92,13 @@ describe.each(['v2', 'v4'] as const)('signed URLs, %s', (version) => {
       version,
     });
     expect(await outcome(stranger)).toEqual([403, 'InvalidSecurity']);
+    const added = new URL(url);
+    const name = version === 'v4' ? 'X-Goog-Signature' : 'Signature';
+    added.searchParams.set(name, `${added.searchParams.get(name)}0`);
+    expect(await outcome(added.href)).toEqual([403, 'SignatureDoesNotMatch']);
     const longer = url.replace(
       /(Expires=)\d+/,
-      (_, name: string) => `${name}${version === 'v4' ? 90_000 : 4_000_000_000}`,
+      (_, parameter: string) => `${parameter}${version === 'v4' ? 90_000 : 4_000_000_000}`,
     );
     expect(await outcome(longer)).toEqual([403, 'SignatureDoesNotMatch']);
   });

@@ -73,7 +73,7 @@ function verifyV4(request: SignedRequest, query: Map<string, string>, keys: Keys
   ensureNotExpired(signedSeconds + lifetime, nowSeconds);
   const signedHeaders = parameter('X-Goog-SignedHeaders').split(';');
   ensureGoogHeadersSigned(request.headers, signedHeaders);
-  const signature = Buffer.from(parameter('X-Goog-Signature'), 'hex');
+  const signature = signatureBytes(parameter('X-Goog-Signature'), 'hex');
   const key = keyOf(keys, account);
   const matches = hostForms(request).some((host) => {
     const canonical = canonicalRequest(request, query, signedHeaders, host);
@@ -123,9 +123,16 @@ function verifyV2(request: SignedRequest, query: Map<string, string>, keys: Keys
     extensionHeaders.join('') + canonicalPath(url),
   ].join('\n');
   const key = keyOf(keys, requiredParameter(query, 'GoogleAccessId'));
-  const signature = Buffer.from(requiredParameter(query, 'Signature'), 'base64');
+  const signature = signatureBytes(requiredParameter(query, 'Signature'), 'base64');
   if (!verify('sha256', Buffer.from(text), key, signature)) throw doesNotMatch();
   ensureNotExpired(Number(expires), nowSeconds);
+}
+
+/** Node's decoder passes over what it cannot read: a signature with anything added would still hold. */
+function signatureBytes(text: string, encoding: 'hex' | 'base64'): Buffer {
+  const bytes = Buffer.from(text, encoding);
+  if (bytes.toString(encoding) !== (encoding === 'hex' ? text.toLowerCase() : text)) throw doesNotMatch();
+  return bytes;
 }
 
 /** The cloud takes no `x-goog-` header that the signer did not know of: it could change what the request does. */
