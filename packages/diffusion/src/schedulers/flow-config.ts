@@ -5,6 +5,8 @@ import { DiffusionError } from '../errors.ts';
 /** The diffusers classes of this kind that exist here. */
 export const FLOW_SCHEDULER_CLASSES = ['UniPCMultistepScheduler', 'FlowMatchEulerDiscreteScheduler'] as const;
 
+const SOLVER_TYPES = ['bh1', 'bh2', 'midpoint', 'heun', 'logrho'] as const;
+
 /** A scheduler of flow matching by its diffusers class. */
 export type FlowSchedulerClass = (typeof FLOW_SCHEDULER_CLASSES)[number];
 
@@ -14,12 +16,9 @@ export interface FlowSchedulerConfig {
   readonly numTrainTimesteps: number;
   /** Above 1, more of the steps are spent where the noise is high: Wan 2.1 has 3 for 480p and 5 for 720p. */
   readonly shift: number;
-  /** Where set, the schedule is stretched so that its last step starts here. */
-  readonly shiftTerminal: number | undefined;
   /** UniPC only, like all that follow. */
-  readonly solverOrder: 1 | 2 | 3;
+  readonly solverOrder: 1 | 2;
   readonly solverType: 'bh1' | 'bh2';
-  readonly lowerOrderFinal: boolean;
   readonly finalSigmasType: 'zero' | 'sigma_min';
   /** Steps after which the sample is not corrected. */
   readonly disableCorrector: readonly number[];
@@ -31,6 +30,8 @@ const ONLY: Record<FlowSchedulerClass, Readonly<Record<string, unknown>>> = {
     prediction_type: 'flow_prediction',
     use_flow_sigmas: true,
     predict_x0: true,
+    // Without it diffusers' own last step is NaN here.
+    lower_order_final: true,
     thresholding: false,
     solver_p: null,
   },
@@ -38,6 +39,7 @@ const ONLY: Record<FlowSchedulerClass, Readonly<Record<string, unknown>>> = {
 };
 const ONLY_OF_BOTH = {
   use_dynamic_shifting: false,
+  shift_terminal: null,
   use_karras_sigmas: false,
   use_exponential_sigmas: false,
   use_beta_sigmas: false,
@@ -71,10 +73,9 @@ export function parseFlowSchedulerConfig(json: Record<string, unknown>): FlowSch
     schedulerClass,
     numTrainTimesteps: numberOf(json, 'num_train_timesteps') ?? 1000,
     shift: numberOf(json, schedulerClass === 'UniPCMultistepScheduler' ? 'flow_shift' : 'shift') ?? 1,
-    shiftTerminal: numberOf(json, 'shift_terminal'),
-    solverOrder: choiceOf(json, 'solver_order', [1, 2, 3] as const) ?? 2,
-    solverType: choiceOf(json, 'solver_type', ['bh1', 'bh2'] as const) ?? 'bh2',
-    lowerOrderFinal: choiceOf(json, 'lower_order_final', [true, false] as const) ?? true,
+    solverOrder: choiceOf(json, 'solver_order', [1, 2] as const) ?? 2,
+    // The others are DPM-Solver's names, in configs written for it; diffusers takes bh2 for them.
+    solverType: choiceOf(json, 'solver_type', SOLVER_TYPES) === 'bh1' ? 'bh1' : 'bh2',
     finalSigmasType: choiceOf(json, 'final_sigmas_type', ['zero', 'sigma_min'] as const) ?? 'zero',
     disableCorrector,
   };

@@ -1,14 +1,14 @@
 /** Euler steps along the flow (arXiv 2403.03206), as diffusers' FlowMatchEulerDiscreteScheduler. */
 
 import type { FlowSchedulerConfig } from './flow-config.ts';
-import { equalSteps, shiftSigma, stretchToTerminal } from './flow-sigmas.ts';
+import { equalSteps, shiftSigma } from './flow-sigmas.ts';
 import { mixNoise, type Scheduler } from './scheduler.ts';
 
 const { fround } = Math;
 
 /** Creates it for a number of inference steps. Timesteps are fractional. */
 export function createFlowMatchEulerScheduler(
-  { numTrainTimesteps, shift, shiftTerminal }: FlowSchedulerConfig,
+  { numTrainTimesteps, shift }: FlowSchedulerConfig,
   numInferenceSteps: number,
 ): Scheduler {
   // The class shifts the training range when it is made, and the steps within that range once more.
@@ -20,10 +20,12 @@ export function createFlowMatchEulerScheduler(
     numInferenceSteps - 1,
   );
   const shifted = spaced.map((timestep) => shiftSigma(timestep / numTrainTimesteps, shift));
-  const sigmas = Float32Array.from([...stretchToTerminal(shifted, shiftTerminal), 0]);
+  const sigmas = Float32Array.from([...shifted, 0]);
 
   return {
-    timesteps: Array.from(sigmas.subarray(0, numInferenceSteps), (sigma) => fround(sigma * numTrainTimesteps)),
+    timesteps: Array.from(sigmas.subarray(0, numInferenceSteps), (sigma) =>
+      fround(sigma * numTrainTimesteps),
+    ),
     initNoiseSigma: 1,
     scaleModelInput: (sample) => sample,
     step(velocity, index, sample) {

@@ -4,7 +4,7 @@
  */
 
 import type { FlowSchedulerConfig } from './flow-config.ts';
-import { equalSteps, shiftSigma, stretchToTerminal } from './flow-sigmas.ts';
+import { equalSteps, shiftSigma } from './flow-sigmas.ts';
 import { mixNoise, type Scheduler } from './scheduler.ts';
 import { updateWeights } from './unipc-weights.ts';
 
@@ -26,20 +26,16 @@ export function createUniPcScheduler(config: FlowSchedulerConfig, numInferenceSt
   function advance(index: number, sample: Float32Array, order: number, ahead?: Float32Array): Float32Array {
     const history = originals.slice(0, order);
     const levelsBack = history.map((_, age) => sigmas[index - age]!);
-    const weights = updateWeights(sigmas[index + 1]!, levelsBack, { solverType, isCorrection: ahead !== undefined });
+    const weights = updateWeights(sigmas[index + 1]!, levelsBack, {
+      solverType,
+      isCorrection: ahead !== undefined,
+    });
     const terms = ahead ? [...history, ahead] : history;
     return sample.map((value, element) => {
       let sum = weights.ofSample * value;
       for (const [term, values] of terms.entries()) sum += weights.ofOriginals[term]! * values[element]!;
       return sum;
     });
-  }
-
-  function orderAt(index: number): number {
-    const left = numInferenceSteps - index;
-    // From the last step's infinite distance (sigma 0) no slope can be told.
-    if (index + 1 === numInferenceSteps && final === 0) return 1;
-    return Math.min(solverOrder, originals.length, config.lowerOrderFinal ? left : solverOrder);
   }
 
   return {
@@ -52,7 +48,8 @@ export function createUniPcScheduler(config: FlowSchedulerConfig, numInferenceSt
       const isCorrected = last !== undefined && !config.disableCorrector.includes(index - 1);
       const current = isCorrected ? advance(index - 1, last!.sample, last!.order, original) : sample;
       originals = [original, ...originals].slice(0, solverOrder);
-      const order = orderAt(index);
+      // Few steps are left at the end and few outputs known at the start: the order falls to 1 at both.
+      const order = Math.min(solverOrder, originals.length, numInferenceSteps - index);
       last = { sample: current, order };
       return { previousSample: advance(index, current, order), predictedOriginal: original };
     },
@@ -60,10 +57,8 @@ export function createUniPcScheduler(config: FlowSchedulerConfig, numInferenceSt
   };
 }
 
-function spacedLevels(config: FlowSchedulerConfig, count: number): number[] {
-  const { numTrainTimesteps, shift, shiftTerminal } = config;
+function spacedLevels({ numTrainTimesteps, shift }: FlowSchedulerConfig, count: number): number[] {
   const spaced = equalSteps(1, 1 / numTrainTimesteps, count, count);
-  const shifted = spaced.map((sigma) => shiftSigma(sigma, shift));
-  const [first = 1, ...others] = stretchToTerminal(shifted, shiftTerminal);
+  const [first = 1, ...others] = spaced.map((sigma) => shiftSigma(sigma, shift));
   return [Math.abs(first - 1) < SMALLEST_SIGNAL ? first - SMALLEST_SIGNAL : first, ...others];
 }
