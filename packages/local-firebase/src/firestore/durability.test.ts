@@ -1,11 +1,11 @@
 /** A server killed in the middle of writing: nothing acknowledged is lost, nothing is half there, and the file opens. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { startFirestoreProcess } from '../../test/firestore-process.ts';
 import { startFirestore } from './server.ts';
 import { openStore, type Store } from './store.ts';
 import { checkStore } from './store-check.ts';
@@ -23,21 +23,6 @@ beforeEach(() => {
 afterEach(() => {
   rmSync(folder, { recursive: true });
 });
-
-async function startChild(): Promise<{ child: ChildProcess; port: number }> {
-  const program = `
-    const { startFirestore } = await import(${JSON.stringify(new URL('./server.ts', import.meta.url).href)});
-    const { port } = await startFirestore(${JSON.stringify({ projectId: PROJECT_ID, databaseFile })});
-    process.send(port);
-  `;
-  const child = spawn(
-    process.execPath,
-    ['--conditions=source', '--import', import.meta.resolve('tsx'), '--input-type=module', '--eval', program],
-    { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
-  );
-  const [port] = (await once(child, 'message')) as [number];
-  return { child, port };
-}
 
 /** Two documents in one commit, so that a torn commit shows. */
 async function commitPair(port: number, n: number): Promise<boolean> {
@@ -76,7 +61,7 @@ test('kill -9 while four clients write loses nothing acknowledged and tears no c
   const acknowledged: number[] = [];
   let next = 0;
   for (let round = 0; round < 2; round++) {
-    const { child, port } = await startChild();
+    const { child, port } = await startFirestoreProcess({ projectId: PROJECT_ID, databaseFile });
     const enough = acknowledged.length + 100;
     let isKilled = false;
     const clients = Array.from({ length: 4 }, async () => {

@@ -1,27 +1,28 @@
 /** The unmodified web SDK in a real browser: WebChannel, streaming and long polling, over a restart of the server. */
-import { readFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import { createRequire } from 'node:module';
-import type { AddressInfo } from 'node:net';
-import { dirname, join } from 'node:path';
 import { initializeApp } from 'firebase-admin/app';
 import { type Firestore, getFirestore } from 'firebase-admin/firestore';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { launchChromium } from '../../../../e2e/chromium.ts';
+import {
+  type FirestorePages,
+  listenOnPage as listen,
+  type PageDatabase,
+  type PageSdk,
+  serveFirestorePages,
+} from '../../test/firestore-page.ts';
 import { rulesWith, startTemporaryServer, type TemporaryServer } from './temporary-server.ts';
 
-/** What the page puts on its window: the SDK, and a Firestore connected to the server as user u1. */
-declare const sdk: typeof import('firebase/app') & typeof import('firebase/firestore');
-declare const database: import('firebase/firestore').Firestore;
+/** On each page's window. */
+declare const sdk: PageSdk;
+declare const database: PageDatabase;
 declare const events: string[];
 
 const SOON = { timeout: 15_000, interval: 20 };
-const firebaseFolder = dirname(createRequire(import.meta.url).resolve('firebase/package.json'));
 
 let server: TemporaryServer;
 let admin: Firestore;
-let pages: Server;
+let pages: FirestorePages;
 let browser: Browser;
 
 beforeAll(async () => {
@@ -30,7 +31,7 @@ beforeAll(async () => {
   });
   process.env['FIRESTORE_EMULATOR_HOST'] = `${server.host}:${server.port}`;
   admin = getFirestore(initializeApp({ projectId: server.projectId }, 'browser-test'));
-  pages = await servePages();
+  pages = await serveFirestorePages();
   browser = await launchChromium();
 }, 60_000);
 
@@ -180,72 +181,6 @@ test('tabs that share a persistent cache all stay live, beyond the six connectio
 /** With a context of its own the page shares a persistent cache with the context's other pages. */
 async function openPage(longPolling: boolean, context?: BrowserContext): Promise<Page> {
   const page = await (context ?? browser).newPage();
-  await page.goto(`http://127.0.0.1:${(pages.address() as AddressInfo).port}/`);
-  await page.waitForFunction('globalThis.sdk !== undefined');
-  await page.evaluate(
-    ({ host, port, projectId, forceLongPolling, isShared }) => {
-      const app = sdk.initializeApp({ projectId, apiKey: 'local' });
-      const localCache = isShared
-        ? sdk.persistentLocalCache({ tabManager: sdk.persistentMultipleTabManager() })
-        : sdk.memoryLocalCache();
-      const firestore = sdk.initializeFirestore(app, {
-        localCache,
-        experimentalForceLongPolling: forceLongPolling,
-      });
-      sdk.connectFirestoreEmulator(firestore, host, port, { mockUserToken: { sub: 'u1' } });
-      Object.assign(globalThis, { database: firestore, events: [] });
-    },
-    {
-      host: server.host,
-      port: server.port,
-      projectId: server.projectId,
-      forceLongPolling: longPolling,
-      isShared: context !== undefined,
-    },
-  );
+  await pages.open(page, { server, longPolling, isShared: context !== undefined });
   return page;
-}
-
-/** Pushes each new `status` of a document to the page's events, once the server has confirmed it. */
-async function listen(page: Page, path: string): Promise<void> {
-  await page.evaluate((target) => {
-    // Without metadata changes no event tells that a write is confirmed when it changes nothing else.
-    sdk.onSnapshot(sdk.doc(database, target), { includeMetadataChanges: true }, (snapshot) => {
-      const status = snapshot.get('status') ?? 'missing';
-      const isConfirmed = !snapshot.metadata.hasPendingWrites && !snapshot.metadata.fromCache;
-      if (isConfirmed && status !== events.at(-1)) events.push(status);
-    });
-  }, path);
-}
-
-/** The SDK's own browser builds, from another origin than Firestore's, as in any app. */
-async function servePages(): Promise<Server> {
-  const html = `<!doctype html><script type="module">
-    import * as app from '/firebase-app.js';
-    import * as firestore from '/firebase-firestore.js';
-    globalThis.sdk = { ...app, ...firestore };
-  </script>`;
-  const handle = async (path: string): Promise<{ type: string; content: string }> => {
-    if (path === '/') return { type: 'text/html', content: html };
-    if (!/^\/firebase-(app|firestore)\.js$/.test(path)) return { type: 'text/plain', content: '' };
-    const content = await readFile(join(firebaseFolder, path), 'utf8');
-    return {
-      type: 'text/javascript',
-      content: content.replaceAll(/https:\/\/www\.gstatic\.com\/firebasejs\/[\d.]+\//g, '/'),
-    };
-  };
-  const pageServer = createServer((request, response) => {
-    handle(request.url ?? '/').then(
-      ({ type, content }) => {
-        response.writeHead(200, { 'Content-Type': type });
-        response.end(content);
-      },
-      (error: unknown) => {
-        response.writeHead(500);
-        response.end(String(error));
-      },
-    );
-  });
-  await new Promise<void>((resolve) => pageServer.listen(0, '127.0.0.1', resolve));
-  return pageServer;
 }
