@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { createServiceAccount, serviceAccountJson } from '../testing/firebase.ts';
@@ -54,9 +54,10 @@ describe('the environment', () => {
       FIREPOD_LEASE_SECONDS: 'long',
       FIREPOD_SHUTDOWN_GRACE_SECONDS: '-1',
       FIREPOD_STUCK_AFTER_SECONDS: '1.5',
-      FIREPOD_ENGINE: 'sd-server',
+      FIREPOD_ENGINE: 'tensorrt',
       FIREPOD_EXECUTION_PROVIDER: 'tpu',
       FIREPOD_ENGINE_THREADS: '1.5',
+      FIREPOD_VRAM_GIB: 'much',
       FFMPEG_PATH: '/nowhere/secret-ffmpeg',
     };
     const read = () => readEnvironment(bad);
@@ -82,6 +83,21 @@ describe('the environment', () => {
     expect(readEnvironment({ ...without, FIREPOD_FIREBASE: 'none' })).toMatchObject({ firebase: null });
     expect(readEnvironment({ ...good, FIREPOD_FIREBASE: 'none' })).toMatchObject({ firebase: null });
     expect(() => readEnvironment(without)).toThrow(/FIREBASE_SERVICE_ACCOUNT_KEY.*FIREBASE_STORAGE_BUCKET/);
+  });
+
+  it('names the models of sd-server by manifests, several by commas', () => {
+    const chosen = { ...good, FIREPOD_ENGINE: 'sd-server', FIREPOD_MODEL: 'sdxl-base-1.0, ./wan.json' };
+    expect(readEnvironment(chosen).engine).toEqual({
+      engine: 'sd-server',
+      models: ['sdxl-base-1.0', './wan.json'],
+      manifestsFolder: resolve('models/manifests'),
+      weightsFolder: '/runpod-volume/firepod-weights',
+      program: 'sd-server',
+      vramGib: null,
+    });
+    expect(
+      readEnvironment({ ...chosen, FIREPOD_SD_SERVER: './bin/sd-server', FIREPOD_VRAM_GIB: '22.5' }).engine,
+    ).toMatchObject({ program: resolve('bin/sd-server'), vramGib: 22.5 });
   });
 
   it('is explained in .env.example, variable for variable', () => {

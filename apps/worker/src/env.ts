@@ -82,10 +82,20 @@ export const environmentSchema = z.object({
   FIREPOD_SHUTDOWN_GRACE_SECONDS: wholeNumber(0, 3600).default(5),
   FIREPOD_SPOOL_FOLDER: z.string().default(join(tmpdir(), 'firepod-results')),
   FIREPOD_STUCK_AFTER_SECONDS: wholeNumber(0, 3600).default(60),
-  FIREPOD_ENGINE: z.enum(['onnx'], 'should be onnx, the one engine that there is').default('onnx'),
-  FIREPOD_MODEL: z.string('should be the folder of a model in the diffusers ONNX layout').min(1),
+  FIREPOD_ENGINE: z.enum(['onnx', 'sd-server'], 'should be onnx or sd-server').default('onnx'),
+  FIREPOD_MODEL: z
+    .string('should be the folder of a model in the diffusers ONNX layout, or for sd-server its manifests')
+    .min(1),
   FIREPOD_EXECUTION_PROVIDER: z.enum(['cpu', 'cuda'], 'should be cpu or cuda').default('cpu'),
   FIREPOD_ENGINE_THREADS: wholeNumber(1, 256).optional(),
+  FIREPOD_SD_SERVER: z.string().default('sd-server'),
+  FIREPOD_MANIFESTS_FOLDER: z.string().default('models/manifests'),
+  FIREPOD_WEIGHTS_FOLDER: z.string().default('/runpod-volume/firepod-weights'),
+  FIREPOD_VRAM_GIB: z.coerce
+    .number('should be a number of GiB')
+    .min(1, 'should be at least 1')
+    .max(1024, 'should be at most 1024')
+    .optional(),
   FFMPEG_PATH: z
     .string()
     .refine(isProgram, 'should be the path of an ffmpeg program that may be run')
@@ -134,14 +144,34 @@ export function readEnvironment(env: Record<string, string | undefined>): Enviro
     shutdownGraceSeconds: values.FIREPOD_SHUTDOWN_GRACE_SECONDS,
     spoolFolder: resolve(values.FIREPOD_SPOOL_FOLDER),
     stuckAfterSeconds: values.FIREPOD_STUCK_AFTER_SECONDS,
-    engine: {
-      engine: values.FIREPOD_ENGINE,
-      model: resolve(values.FIREPOD_MODEL),
-      executionProvider: values.FIREPOD_EXECUTION_PROVIDER,
-      threads: values.FIREPOD_ENGINE_THREADS ?? null,
-    },
+    engine: engineOf(values),
     ffmpegPath: values.FFMPEG_PATH ?? null,
     runpod,
+  };
+}
+
+type Values = z.output<typeof environmentSchema>;
+
+function engineOf(
+  values: Omit<Values, 'FIREBASE_SERVICE_ACCOUNT_KEY' | 'FIREBASE_STORAGE_BUCKET'>,
+): EngineSettings {
+  if (values.FIREPOD_ENGINE === 'sd-server') {
+    const { FIREPOD_MODEL: models, FIREPOD_SD_SERVER: program } = values;
+    return {
+      engine: 'sd-server',
+      models: models.split(',').map((model) => model.trim()),
+      manifestsFolder: resolve(values.FIREPOD_MANIFESTS_FOLDER),
+      weightsFolder: resolve(values.FIREPOD_WEIGHTS_FOLDER),
+      // A bare name is looked for on PATH; the server's own working folder is another one.
+      program: program.includes('/') ? resolve(program) : program,
+      vramGib: values.FIREPOD_VRAM_GIB ?? null,
+    };
+  }
+  return {
+    engine: 'onnx',
+    model: resolve(values.FIREPOD_MODEL),
+    executionProvider: values.FIREPOD_EXECUTION_PROVIDER,
+    threads: values.FIREPOD_ENGINE_THREADS ?? null,
   };
 }
 

@@ -38,7 +38,10 @@ export function startFirepodWorker(environment: Environment, engine: Engine, log
   const description = engine.describe();
   if (firebase) {
     Promise.all([description, firebase.access]).then(
-      ([{ card }]) => publishModelCard(firebase.firestore, card, logger),
+      ([{ card, others = [] }]) => {
+        const cards = [card, ...others.map((other) => other.card)];
+        return Promise.all(cards.map((each) => publishModelCard(firebase.firestore, each, logger)));
+      },
       () => {}, // the fitness checks say what is wrong
     );
   }

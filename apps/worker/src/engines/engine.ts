@@ -1,5 +1,5 @@
 /** What turns a request into pixels: the interface that every engine implements, in its own process or behind one. */
-import type { ModelCard, ResolvedRequest } from '@firepod/contract';
+import type { ModelCard, ResolvedRequest, TaskType } from '@firepod/contract';
 
 /** One picture: rows from top to bottom, three bytes (red, green, blue) a pixel, sRGB. */
 export interface Frame {
@@ -59,9 +59,17 @@ export interface EngineDescription {
   /** Hex digest of the model's files. */
   modelSha256: string;
   engine: { name: string; version: string };
+  /** Further models of the same engine, for tasks that this one has not. */
+  others?: EngineDescription[];
 }
 
-/** An engine with its model. */
+/** The description of the model that does the task; of the first one when none does. */
+export function descriptionFor(description: EngineDescription, task: TaskType): EngineDescription {
+  const all = [description, ...(description.others ?? [])];
+  return all.find(({ card }) => card.tasks.includes(task)) ?? description;
+}
+
+/** An engine with its model, or with several: it chooses among them by a request's task. */
 export interface Engine {
   describe(): Promise<EngineDescription>;
   /**

@@ -3,7 +3,7 @@ import type { ResolvedImageRequest, ResolvedVideoRequest } from '@firepod/contra
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createSdServerModels, type SdServerModels } from '../../testing/sd-server-models.ts';
 import { describeThrown } from '../errors.ts';
-import type { Engine, EngineProgress, GenerateOptions } from './engine.ts';
+import { descriptionFor, type Engine, type EngineProgress, type GenerateOptions } from './engine.ts';
 import { createSdServerEngine, type SdServerEngineOptions } from './sd-server.ts';
 
 const image: ResolvedImageRequest = {
@@ -175,6 +175,9 @@ describe('the sd-server engine', { timeout: 30_000 }, () => {
     models.add('videos', 'video');
     const engine = await start(['pictures', 'videos']);
     expect(models.startsOf('videos')).toEqual([]);
+    const description = await engine.describe();
+    expect(descriptionFor(description, 'inpaint').card.id).toBe('pictures');
+    expect(descriptionFor(description, 'text2video').card.id).toBe('videos');
     const { frames, seeds } = await engine.generate(video, options());
     expect(seeds).toEqual([7]);
     expect(frames.map(({ rgb }) => Math.round((rgb[0] ?? 0) / 20))).toEqual([0, 1, 2, 3, 4]);

@@ -106,7 +106,7 @@ export async function createSdServerEngine(
     throw error;
   });
   const budget = createVramBudget(models, settings.vramGib);
-  const descriptions = models.map(({ manifest, sha256 }): EngineDescription => {
+  const [first, ...others] = models.map(({ manifest, sha256 }): EngineDescription => {
     const schedulers = supportedSchedulers(manifest.card.schedulers, capabilities);
     return {
       card: cardWith(manifest.card, schedulers),
@@ -115,9 +115,11 @@ export async function createSdServerEngine(
     };
   });
 
-  function indexFor(task: TaskType): number {
-    const index = models.findIndex(({ manifest }) => manifest.card.tasks.includes(task));
-    if (index >= 0) return index;
+  const description = { ...(first as EngineDescription), others };
+
+  function modelFor(task: TaskType): Model {
+    const model = models.find(({ manifest }) => manifest.card.tasks.includes(task));
+    if (model) return model;
     const offered = models.flatMap(({ manifest }) => manifest.card.tasks).join(', ');
     throw new WorkerError(
       'model_not_available',
@@ -129,7 +131,7 @@ export async function createSdServerEngine(
     request: ResolvedRequest,
     generateOptions: GenerateOptions,
   ): Promise<GeneratedFrames> {
-    const model = models[indexFor(request.task_type)] as Model;
+    const model = modelFor(request.task_type);
     const { signal } = generateOptions;
     signal.throwIfAborted();
     await budget.makeRoomFor(model);
@@ -150,7 +152,7 @@ export async function createSdServerEngine(
   }
 
   return {
-    describe: async () => descriptions[0] as EngineDescription,
+    describe: async () => description,
     generate,
     close,
   };

@@ -3,7 +3,13 @@ import type { JobInput, Progress, ResolvedRequest } from '@firepod/contract';
 import type { Logger } from '@firepod/runpod/worker';
 import { abortable } from '../abortable.ts';
 import { encodePreview } from '../encode/image.ts';
-import type { Engine, EngineDescription, Frame, GeneratedFrames } from '../engines/engine.ts';
+import {
+  descriptionFor,
+  type Engine,
+  type EngineDescription,
+  type Frame,
+  type GeneratedFrames,
+} from '../engines/engine.ts';
 import { describeThrown } from '../errors.ts';
 import type { SourceReader } from '../sources/source-reader.ts';
 import { decodeSources, notesOf, openSources, type SourceNotes, withSourceSize } from '../sources/sources.ts';
@@ -64,7 +70,7 @@ export async function paint(options: PaintOptions): Promise<Painting> {
   };
 
   show(latest);
-  const description = await abortable(engine.describe(), signal);
+  const description = descriptionFor(await abortable(engine.describe(), signal), input.task);
   const { card, modelSha256 } = description;
   let request = resolveForCard(input, card, seed);
   const sources = await openSources(input, sourceReader, signal);
