@@ -3,6 +3,7 @@ import { type FirebaseApp, initializeApp } from 'firebase/app';
 import { connectAuthEmulator, getAuth, inMemoryPersistence, setPersistence } from 'firebase/auth';
 import { connectFirestoreEmulator, getFirestore } from 'firebase/firestore';
 import { connectFunctionsEmulator, getFunctions } from 'firebase/functions';
+import { connectStorageEmulator, getStorage } from 'firebase/storage';
 import { firebaseConfig } from './client-config.ts';
 import type { StackAddresses } from './stack.ts';
 
@@ -19,5 +20,6 @@ export async function connectClientApp(addresses: StackAddresses, name: string) 
   connectFirestoreEmulator(firestore, host, ports.firestore);
   const functions = getFunctions(app, 'us-central1');
   connectFunctionsEmulator(functions, host, ports.functions);
+  connectStorageEmulator(getStorage(app), host, ports.storage);
   return { app, auth, firestore, functions };
 }

@@ -9,12 +9,15 @@ import { signInAnonymously } from 'firebase/auth';
 import { connectClientApp } from './client-app.ts';
 import { settingsFrom } from './env.ts';
 import { type GenerateCommand, generateUsage, parseGenerateCommand } from './generate-command.ts';
+import { readSources, uploadSources } from './generate-sources.ts';
 import { download, nthFile, refuseUnwritable } from './generated-files.ts';
 import { portPlan } from './ports.ts';
 import { createProgressLine, describeProgress } from './progress-line.ts';
 import { type StackAddresses, startStack } from './stack.ts';
 import { findRunningStack } from './stack-file.ts';
 import { listenForStop } from './stop-signals.ts';
+
+type Sources = Awaited<ReturnType<typeof readSources>>;
 
 const lookAgainMs = 5_000;
 /** As shells number a process that Ctrl-C ended. */
@@ -40,13 +43,18 @@ async function main(): Promise<void> {
     return;
   }
   await refuseUnwritable(command.out);
+  const sources = await readSources(command.sources);
   const running = await findRunningStack(command.dataFolder);
-  if (running === undefined) await generateAlone(command);
-  else await generateJoining(command, running);
+  if (running === undefined) await generateAlone(command, sources);
+  else await generateJoining(command, sources, running);
 }
 
 /** On a stack of somebody else's, for as long as it runs. */
-async function generateJoining(command: GenerateCommand, running: StackAddresses): Promise<void> {
+async function generateJoining(
+  command: GenerateCommand,
+  sources: Sources,
+  running: StackAddresses,
+): Promise<void> {
   const done = new AbortController();
   const ended = (async () => {
     while (!done.signal.aborted) {
@@ -57,7 +65,7 @@ async function generateJoining(command: GenerateCommand, running: StackAddresses
     }
   })();
   try {
-    await Promise.race([generate(command, running), ended]);
+    await Promise.race([generate(command, sources, running), ended]);
   } finally {
     done.abort();
     await ended.catch(() => undefined); // it was told to, or its error is thrown already
@@ -65,7 +73,7 @@ async function generateJoining(command: GenerateCommand, running: StackAddresses
 }
 
 /** On a stack for this command alone, of which nothing stays. */
-async function generateAlone(command: GenerateCommand): Promise<void> {
+async function generateAlone(command: GenerateCommand, sources: Sources): Promise<void> {
   const settings = settingsFrom(process.env);
   const dataFolder = await mkdtemp(join(tmpdir(), 'firepod-'));
   try {
@@ -81,7 +89,7 @@ async function generateAlone(command: GenerateCommand): Promise<void> {
       },
     });
     try {
-      await generate(command, stack);
+      await generate(command, sources, stack);
     } finally {
       await stack.close();
     }
@@ -90,16 +98,21 @@ async function generateAlone(command: GenerateCommand): Promise<void> {
   }
 }
 
-async function generate(command: GenerateCommand, addresses: StackAddresses): Promise<void> {
+async function generate(
+  command: GenerateCommand,
+  sources: Sources,
+  addresses: StackAddresses,
+): Promise<void> {
   const { app, auth, firestore, functions } = await connectClientApp(addresses, 'generate');
   try {
     await signInAnonymously(auth);
     const client = createFirepodClient({ auth, firestore, functions });
-    const generation = await client.submit(command.request);
+    const urls = await uploadSources(client, sources);
+    const generation = await client.submit({ ...command.request, ...urls });
     const { generation_data: data } = await waitOrCancel(client, generation);
     progressLine.end();
-    const urls = data.image_urls ?? (data.video_url === undefined ? [] : [data.video_url]);
-    for (const [index, url] of urls.entries()) {
+    const results = data.image_urls ?? (data.video_url === undefined ? [] : [data.video_url]);
+    for (const [index, url] of results.entries()) {
       const file = nthFile(command.out, index);
       await download(url, file, stopped);
       console.log(file);

@@ -14,6 +14,7 @@ import type { FirepodError } from './errors.ts';
 import { fromFunctionsError } from './firebase-errors.ts';
 import { type CompletedFirepodGeneration, type FirepodGeneration, referenceTo } from './generation.ts';
 import { type ListOptions, listGenerations } from './list-generations.ts';
+import { uploadSource } from './upload-source.ts';
 import { type WaitOptions, waitForCompletion } from './wait-for-completion.ts';
 import { watchGeneration } from './watch-generation.ts';
 
@@ -38,6 +39,11 @@ export interface SubmitOptions {
 export interface FirepodClient {
   /** Asks for a generation; resolves when it is queued. Needs a signed-in user. */
   submit(request: GenerationRequest, options?: SubmitOptions): Promise<GenerationReference>;
+  /**
+   * Uploads a PNG, JPEG or WebP of at most 20 MB to start from; resolves with the address for `image_url` or `mask_url`.
+   * Needs a signed-in user. It goes to the Storage of the app that `auth` belongs to.
+   */
+  uploadSource(picture: Blob): Promise<string>;
   /** Cancels a generation; harmless when it has ended or was cancelled already. */
   cancel(reference: GenerationReference): Promise<CancelResult>;
   /**
@@ -80,6 +86,7 @@ export function createFirepodClient(options: FirepodClientOptions): FirepodClien
       const { path } = await call<GenerationReference>(CALLABLES.submit, data);
       return referenceTo(path);
     },
+    uploadSource: (picture) => uploadSource(auth, picture),
     cancel: ({ file_uid, media_type }) => call<CancelResult>(CALLABLES.cancel, { file_uid, media_type }),
     watch: (reference, onChange, onError) => watchGeneration(firestore, reference, onChange, onError),
     list: (listOptions, onChange, onError) =>

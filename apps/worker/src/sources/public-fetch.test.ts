@@ -23,7 +23,7 @@ const toOurServer = {
   ca: TEST_CERTIFICATE,
 };
 
-function get(url: string, options: Partial<PublicFetchOptions> = {}) {
+function get(url: string, options: Partial<PublicFetchOptions & { signal: AbortSignal }> = {}) {
   return fetchPublic(url, { maxBytes: 5000, timeoutMs: 5000, ...toOurServer, signal: never, ...options });
 }
 
