@@ -187,7 +187,7 @@ test('on a Listen stream each is answered, and none costs a writer its commit', 
       const json = JSON.parse(JSON.stringify({ database, addTarget })) as unknown;
       void session.handle(messageFromJson('ListenRequest', json) as ListenRequest);
       const name = `${documents}/a/${n % 5}`;
-      service.engine.commit([{ update: { name, fields: { a: { integerValue: String(n++) } } } }]);
+      void service.engine.commit([{ update: { name, fields: { a: { integerValue: String(n++) } } } }]);
       for (const response of sent.splice(0)) messageToJson('ListenResponse', response);
     }),
     { numRuns: 500 },
