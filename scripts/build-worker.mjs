@@ -15,7 +15,12 @@ export function buildWorker(folder) {
     workspace,
     folder,
     programs: { 'app/main': 'src/main.ts', 'app/engines/child': 'src/engines/child.ts' },
-    external: { 'firebase-admin': workspace, 'onnxruntime-node': 'packages/diffusion', sharp: workspace },
+    external: {
+      '@ffmpeg-installer/ffmpeg': workspace,
+      'firebase-admin': workspace,
+      'onnxruntime-node': 'packages/diffusion',
+      sharp: workspace,
+    },
     manifest: { name: 'firepod-worker', main: 'app/main.js', engines: { node: '22' } },
   });
 }

@@ -19,10 +19,11 @@ test('the two programs need nothing but Node and the packages of the manifest', 
   const files = readdirSync(join(folder, 'app'), { recursive: true }).filter((name) => name.endsWith('.js'));
   expect(files).toEqual(expect.arrayContaining(['main.js', join('engines', 'child.js')]));
   const code = files.map((name) => readFileSync(join(folder, 'app', name), 'utf8')).join('\n');
-  const imported = [...code.matchAll(/^(?:import|export) .*?from "([^"]+)"/gm)].map(([, name]) => name);
-  const packages = new Set(
-    imported.filter((name) => !/^(node:|\.)/.test(name)).map((name) => name.split('/')[0]),
+  const imported = [...code.matchAll(/^(?:import|export) .*?from "([^"]+)"|\bimport\("([^"]+)"\)/gm)].map(
+    ([, always, onDemand]) => always ?? onDemand,
   );
+  const packageOf = (name) => /^(@[^/]+\/)?[^/]+/.exec(name)[0];
+  const packages = new Set(imported.filter((name) => !/^(node:|\.)/.test(name)).map(packageOf));
   const { dependencies, main } = readJson(join(folder, 'package.json'));
   expect([...packages].sort()).toEqual(Object.keys(dependencies).sort());
   expect(files).toContain(main.replace('app/', ''));
