@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { StableDiffusionXlConfig } from '@firepod/diffusion';
+import type { StableDiffusionXlConfig, WanConfig } from '@firepod/diffusion';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { modelDigest } from './model-digest.ts';
 import { readOnnxCard } from './onnx-card.ts';
@@ -20,6 +20,17 @@ const config: StableDiffusionXlConfig = {
   maxInferenceSteps: 999,
   forceZerosForEmptyPrompt: true,
   maxPromptTokens: 77,
+};
+
+const videoConfig: WanConfig = {
+  tasks: ['text2video'],
+  latentChannels: 16,
+  vaeScaleFactor: 8,
+  sizeMultiple: 16,
+  frameStep: 4,
+  scheduler: 'UniPCMultistepScheduler',
+  maxInferenceSteps: 1000,
+  maxPromptTokens: 512,
 };
 
 const card = {
@@ -61,6 +72,18 @@ describe('a model folder', () => {
       size_multiple: 32,
       schedulers: ['DDIM', 'K_EULER'],
       defaults: { scheduler: 'K_EULER' },
+    });
+  });
+
+  it('of videos is described with its frame step, and without schedulers to choose from', async () => {
+    const videoCard = { ...card, tasks: ['text2video'], frame_step: 8, defaults: { num_frames: 17, fps: 8 } };
+    writeFileSync(join(folder, 'model_card.json'), JSON.stringify(videoCard));
+    expect(await readOnnxCard(folder, videoConfig)).toMatchObject({
+      tasks: ['text2video'],
+      size_multiple: 48,
+      frame_step: 8,
+      schedulers: [],
+      defaults: { num_frames: 17, fps: 8 },
     });
   });
 
