@@ -30,7 +30,7 @@ export const DEFAULT_TRANSACTION_LIMITS: TransactionLimits = {
 };
 
 /** A change that a commit is about to make. */
-export type PlannedChange = {
+type PlannedChange = {
   name: string;
   before: StoredDocument | undefined;
   after: StoredDocument | undefined;
@@ -48,7 +48,7 @@ export type Transaction = {
 };
 
 /** The state when a read-only transaction began: what has changed since is kept here as it was. */
-export type Snapshot = {
+type Snapshot = {
   readonly micros: number;
   readonly changed: Map<string, StoredDocument | undefined>;
 };
@@ -276,6 +276,6 @@ export function createTransactions(
 }
 
 /** The refusal that makes SDKs run the transaction again. */
-export function contention(): StatusError {
+function contention(): StatusError {
   return new StatusError('ABORTED', 'Too much contention on these documents. Please try again.');
 }

@@ -19,7 +19,7 @@ export type ExportedFunction = {
 };
 
 /** What an event function waits for, in the words of Eventarc. */
-export type EventTrigger = {
+type EventTrigger = {
   eventType: string;
   filters: Record<string, string>;
   pathPatterns: Record<string, string>;

@@ -31,7 +31,7 @@ export type IndexesFile = {
 /** How a part of an index is kept, in the words of definition.ts. */
 export type PartKind = 'ascending' | 'descending' | 'contains';
 
-export type CompositeIndex = {
+type CompositeIndex = {
   scope: 'collection' | 'group';
   collectionId: string;
   /** Without the document's name. */
