@@ -18,7 +18,9 @@ const host = '127.0.0.1';
 export async function startYardstick({ projectId, bucket }: { projectId: string; bucket: string }) {
   const folder = process.env['FIREPOD_CONFORMANCE_TOOLS'] ?? import.meta.dirname;
   if (!existsSync(join(folder, 'node_modules/firebase-tools'))) {
-    throw new Error(`Run "npm install" in ${folder} first: it fetches firebase-tools, 242 MB.`);
+    throw new Error(
+      `Run "npm install --no-package-lock" in ${folder} first: it fetches firebase-tools, 242 MB.`,
+    );
   }
   const require = createRequire(join(folder, 'package.json'));
   const load = (path: string) => require(`firebase-tools/lib/emulator/${path}`) as Inside;

@@ -273,7 +273,7 @@ describe('Storage under firebase-admin', () => {
         expect(files.map((each) => each.name)).toEqual([`names/${text}`]);
         await file.delete();
       }),
-      { numRuns: 30 },
+      { numRuns: 15 },
     );
   });
 

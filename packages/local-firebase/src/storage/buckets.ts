@@ -1,6 +1,6 @@
 /** The buckets of this server: which exist, who may see single objects, and which web pages may read them. */
 import { LocalFirebaseError } from '../errors.ts';
-import { StorageRequestError } from './errors.ts';
+import { noSuchBucket, StorageRequestError } from './errors.ts';
 import type { AclEntry } from './object.ts';
 
 /** One entry of a bucket's CORS configuration, as `gcloud storage buckets update --cors-file` takes it. */
@@ -85,8 +85,7 @@ export function createBuckets(settings: Record<string, BucketSettings>, clock: (
   }
   function get(name: string): Bucket {
     const bucket = buckets.get(name);
-    if (bucket === undefined)
-      throw new StorageRequestError(404, 'notFound', 'The specified bucket does not exist.');
+    if (bucket === undefined) throw noSuchBucket();
     return bucket;
   }
   function change(name: string, changes: BucketChanges): Bucket {

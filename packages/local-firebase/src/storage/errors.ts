@@ -23,6 +23,13 @@ export function invalid(message: string): StorageRequestError {
   return new StorageRequestError(400, 'invalid', message);
 }
 
+/** 404 for a bucket, in the cloud's words. */
+export function noSuchBucket(): StorageRequestError {
+  return new StorageRequestError(404, 'notFound', noSuchBucketMessage);
+}
+
+const noSuchBucketMessage = 'The specified bucket does not exist.';
+
 /** 404 for an object, in the cloud's words. */
 export function noSuchObject(bucket: string, name: string): StorageRequestError {
   return new StorageRequestError(404, 'notFound', `No such object: ${bucket}/${name}`);
@@ -79,7 +86,8 @@ export function errorResponse(error: StorageRequestError, headers: Record<string
 
 /** The XML that `https://storage.googleapis.com/{bucket}/{object}` answers with. */
 export function errorXml({ reason, message, details }: StorageRequestError): string {
-  const code = xmlCodes[reason] ?? 'InvalidArgument';
+  const named = message === noSuchBucketMessage ? 'NoSuchBucket' : xmlCodes[reason];
+  const code = named ?? 'InvalidArgument';
   const more = details === undefined ? '' : `<Details>${escaped(details)}</Details>`;
   return `<?xml version='1.0' encoding='UTF-8'?><Error><Code>${code}</Code><Message>${escaped(message)}</Message>${more}</Error>`;
 }

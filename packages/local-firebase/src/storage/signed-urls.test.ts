@@ -3,8 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type File, type GetSignedUrlConfig, Storage } from '@google-cloud/storage';
+import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { StorageRequestError } from './errors.ts';
 import { type RunningStorage, startStorage } from './server.ts';
+import { createUrlVerifier } from './signed-urls.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'storage-signed-'));
 const pair = () =>
@@ -178,4 +181,30 @@ describe('signed URLs, v4', () => {
     aheadMs = -1000_000;
     expect(await outcome(url)).toEqual([403, 'RequestTimeTooSkewed']);
   });
+});
+
+test('any query is no signature, a refusal, or (never here) a signature', () => {
+  const verifier = createUrlVerifier(
+    [{ clientEmail: email, publicKey: known.publicKey }],
+    () => 1_800_000_000_000,
+  );
+  const text = fc.oneof(
+    fc.string(),
+    fc.constantFrom(email, 'GOOG4-RSA-SHA256', '20270115T080000Z', 'host', 'ff', '60'),
+  );
+  const names = [
+    ...['X-Goog-Algorithm', 'X-Goog-Credential', 'X-Goog-Date', 'X-Goog-Expires', 'X-Goog-SignedHeaders'],
+    ...['X-Goog-Signature', 'Signature', 'GoogleAccessId', 'Expires', 'other'],
+  ];
+  const query = fc.dictionary(fc.constantFrom(...names), text);
+  fc.assert(
+    fc.property(query, fc.string(), (parameters, path) => {
+      const url = `http://127.0.0.1:9199/b/${path.replace(/[?#]/g, '')}?${new URLSearchParams(parameters)}`;
+      try {
+        expect(verifier.verify({ method: 'GET', url, headers: new Headers() })).toBe(false);
+      } catch (error) {
+        expect(error).toBeInstanceOf(StorageRequestError);
+      }
+    }),
+  );
 });
