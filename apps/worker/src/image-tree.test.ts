@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startLocalRunpod } from '@firepod/runpod/local';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -33,8 +33,8 @@ describe('the Dockerfile', () => {
     const own = new Set(stages.map(({ name }) => name));
     const bases = stages.map(({ base }) => base).filter((base) => !own.has(base));
     expect(bases.length).toBeGreaterThan(0);
-    // All three numbers: a shorter tag moves.
-    for (const base of bases) expect(base).toMatch(/^[a-z/]+:\d+\.\d+\.\d+-[\w.-]+$/);
+    // All three numbers, because a shorter tag moves, or a digest where no tag stays.
+    for (const base of bases) expect(base).toMatch(/:\d+\.\d+\.\d+-[\w.-]+$|:[\w.-]+@sha256:[0-9a-f]{64}$/);
     const node = bases.filter((base) => base.startsWith('node:'));
     expect(new Set(node).size).toBe(1);
   });
@@ -54,6 +54,16 @@ describe('the Dockerfile', () => {
       expect(Object.keys(variables).join()).not.toMatch(/KEY|SECRET|TOKEN|PASSWORD/);
       expect(textsOf(stage, 'ARG')).toEqual([]);
     }
+  });
+
+  it('has sd-server where its engine looks for it, for CUDA alone', () => {
+    const [cpu, cuda] = finals as [Stage, Stage];
+    const program = environmentOf(cuda)['FIREPOD_SD_SERVER'] ?? '';
+    const copies = textsOf(cuda, 'COPY').map((text) => text.split(' '));
+    expect(copies).toContainEqual(['/sd.cpp/bin', dirname(program)]);
+    expect(copies).toContainEqual(['models/manifests', environmentOf(cuda)['FIREPOD_MANIFESTS_FOLDER']]);
+    expect(environmentOf(cpu)).not.toHaveProperty('FIREPOD_SD_SERVER');
+    expect(openDockerContext(clone).files()).toContain('models/manifests/sdxl-base-1.0.json');
   });
 
   it('fetches CUDA’s libraries as onnxruntime-node’s own script does, for the version that is installed', () => {
