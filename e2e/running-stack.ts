@@ -14,7 +14,7 @@ export async function startTestStack(options: Partial<StackOptions> = {}): Promi
   const stack = await startStack({
     dataFolder,
     ports: portPlan('any'),
-    modelFolder: join(cloneFolder, 'models/tiny-sdxl'),
+    modelFolders: [join(cloneFolder, 'models/tiny-sdxl')],
     ...options,
   });
   const studio = await startStudio(stack);

@@ -19,7 +19,7 @@ export async function measureOverheadMs(jobs = 40): Promise<number[]> {
   const stack = await startStack({
     dataFolder,
     ports: portPlan('any'),
-    modelFolder: join(cloneFolder, 'models/tiny-sdxl'),
+    modelFolders: [join(cloneFolder, 'models/tiny-sdxl')],
   });
   const runpod = createRunpodClient({
     baseUrl: `http://${stack.host}:${stack.ports.runpod}/v2`,

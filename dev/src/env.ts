@@ -1,8 +1,8 @@
-/** The environment that a person may set for a stack: which model, and how jobs are dispatched, leased and painted. */
+/** The environment that a person may set for a stack: which models, and how jobs are dispatched, leased and painted. */
 import { statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { delimiter, resolve } from 'node:path';
 import { z } from 'zod';
-import { cloneFolder } from './stack.ts';
+import { shippedModelFolders } from './stack.ts';
 
 const wholeNumber = (minimum: number, maximum: number) =>
   z
@@ -25,11 +25,11 @@ const handedOnSchema = z.object({
 });
 
 export interface StackSettings {
-  modelFolder: string;
+  modelFolders: string[];
   env: Record<string, string>;
 }
 
-/** @throws {Error} naming every variable whose value is not allowed, or the model's folder when it is not there. */
+/** @throws {Error} naming every variable whose value is not allowed, or a model's folder that is not there. */
 export function settingsFrom(env: NodeJS.ProcessEnv): StackSettings {
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const parsed = handedOnSchema.safeParse(set);
@@ -43,11 +43,14 @@ export function settingsFrom(env: NodeJS.ProcessEnv): StackSettings {
   const handedOn = Object.entries(parsed.data).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, value]],
   );
-  const modelFolder = resolve(set['FIREPOD_MODEL'] ?? join(cloneFolder, 'models/tiny-sdxl'));
-  if (!statSync(modelFolder, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new Error(
-      `FIREPOD_MODEL: ${modelFolder} is not there; expected a folder with a model in diffusers' ONNX layout.`,
-    );
+  const modelFolders =
+    set['FIREPOD_MODEL']?.split(delimiter).map((folder) => resolve(folder)) ?? shippedModelFolders;
+  for (const folder of modelFolders) {
+    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+      throw new Error(
+        `FIREPOD_MODEL: ${folder} is not there; expected a folder with a model in diffusers' ONNX layout.`,
+      );
+    }
   }
-  return { modelFolder, env: Object.fromEntries(handedOn) };
+  return { modelFolders, env: Object.fromEntries(handedOn) };
 }

@@ -1,7 +1,7 @@
 /** All of Firepod on one machine: data services, RunPod with its workers, and functions, each a process of its own. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, realpathSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { readOrMakeSecrets } from './local-secrets.ts';
 import type { Ports } from './ports.ts';
 import type { DataServicesOptions } from './processes/data-services.ts';
@@ -11,6 +11,11 @@ import { type ServiceProcess, startServiceProcess } from './service-process.ts';
 
 /** The folder of the clone; this file lies two folders below it, as source and as built. */
 export const cloneFolder = join(import.meta.dirname, '../..');
+
+/** The models that the clone has: one for images, one for videos. */
+export const shippedModelFolders = ['models/tiny-sdxl', 'models/tiny-wan']
+  .map((folder) => join(cloneFolder, folder))
+  .filter((folder) => existsSync(join(folder, 'model_index.json')));
 
 export const projectId = 'demo-firepod';
 export const bucket = `${projectId}.firebasestorage.app`;
@@ -24,8 +29,8 @@ export interface StackOptions {
   /** Where data, secrets and logs live. */
   dataFolder: string;
   ports: Ports;
-  /** Folder of the model that the workers load. */
-  modelFolder: string;
+  /** Folders of the models that the workers load; of several, the first that has a request's task makes it. */
+  modelFolders: string[];
   /** How long RunPod keeps a worker that has nothing to do, and how many it keeps whatever happens. */
   worker?: { min: number; max: number; idleTimeoutMs: number };
   /** More environment for functions and workers, for example `FIREPOD_DISPATCH` or `FIREPOD_LEASE_SECONDS`. */
@@ -115,7 +120,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           ...firebaseEnv,
           FIREBASE_SERVICE_ACCOUNT_KEY: secrets.serviceAccountFile,
           FIREBASE_STORAGE_BUCKET: bucket,
-          FIREPOD_MODEL: options.modelFolder,
+          FIREPOD_MODEL: options.modelFolders.join(delimiter),
           // A person waits for the prompt; what is not done by then, the next start does.
           FIREPOD_SHUTDOWN_GRACE_SECONDS: '1',
           ...options.env,
@@ -126,7 +131,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const functionsOptions: FunctionsOptions = {
       host,
       projectId,
-      modelFolder: options.modelFolder,
+      modelFolders: options.modelFolders,
       ports: { functions: ports.functions },
     };
     const functions = await start('functions', functionsOptions, {

@@ -26,7 +26,7 @@ test('what is not set gets its default, also where nobody applied the defaults o
       secret: REQUIRED.FIREPOD_WEBHOOK_SECRET,
     },
     sources: { bucket: null, storageEmulatorHost: undefined },
-    modelId: null,
+    modelIds: [],
     attemptsMax: 3,
     leaseSeconds: 30,
   });
@@ -36,13 +36,13 @@ test('what is set is used', () => {
   vi.stubEnv('RUNPOD_ENDPOINT_BASE_URL', 'http://127.0.0.1:8800/v2');
   vi.stubEnv('FIREPOD_DISPATCH', 'runsync');
   vi.stubEnv('FIREPOD_WEBHOOK_URL', 'http://127.0.0.1:5001/demo-firepod/us-central1/runpodWebhook');
-  vi.stubEnv('FIREPOD_MODEL', 'tiny-sdxl');
+  vi.stubEnv('FIREPOD_MODEL', 'tiny-sdxl, tiny-wan');
   vi.stubEnv('FIREPOD_MAX_ATTEMPTS', '5');
   vi.stubEnv('FIREPOD_LEASE_SECONDS', '7');
   const settings = readSettings();
   expect(settings).toMatchObject({
     dispatch: 'runsync',
-    modelId: 'tiny-sdxl',
+    modelIds: ['tiny-sdxl', 'tiny-wan'],
     attemptsMax: 5,
     leaseSeconds: 7,
   });

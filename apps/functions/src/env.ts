@@ -40,7 +40,7 @@ const parameters = [
   defineString('FIREPOD_MODEL', {
     label: 'Model',
     description:
-      'Id of the model card in firepod_models whose limits hold. Empty: only the limits of the contract.',
+      'Ids of the model cards in firepod_models whose limits hold, separated by commas; of several, the first that has the task. Empty: only the limits of the contract.',
     default: '',
   }),
   defineString('FIREPOD_MAX_ATTEMPTS', {
@@ -92,7 +92,14 @@ const settingsSchema = z.object({
   FIREPOD_MODEL: text(
     z
       .string()
-      .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, { error: 'expected the id of a model card' })
+      .transform((ids) => ids.split(',').map((id) => id.trim()))
+      .pipe(
+        z.array(
+          z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, {
+            error: 'expected ids of model cards, separated by commas',
+          }),
+        ),
+      )
       .optional(),
   ),
   FIREPOD_MAX_ATTEMPTS: wholeNumber(1, 10, ATTEMPTS_MAX),
@@ -108,8 +115,8 @@ export interface Settings {
   readonly webhook: { readonly url: string; readonly secret: string };
   /** Where the pictures lie that users upload to start from. */
   readonly sources: SourcePlaces;
-  /** Whose card's limits hold; null: the contract's alone. */
-  readonly modelId: string | null;
+  /** Whose cards' limits hold: of several, the first that has the task; none: the contract's alone. */
+  readonly modelIds: readonly string[];
   readonly attemptsMax: number;
   readonly leaseSeconds: number;
 }
@@ -142,7 +149,7 @@ export function readSettings(): Settings {
       // The SDK's own variable, set where a local Storage stands for Google's.
       storageEmulatorHost: process.env['FIREBASE_STORAGE_EMULATOR_HOST'],
     },
-    modelId: settings.FIREPOD_MODEL ?? null,
+    modelIds: settings.FIREPOD_MODEL ?? [],
     attemptsMax: settings.FIREPOD_MAX_ATTEMPTS,
     leaseSeconds: settings.FIREPOD_LEASE_SECONDS,
   };

@@ -323,6 +323,23 @@ describe('a request that breaks a rule', () => {
       code: 'functions/invalid-argument',
       message: expect.stringContaining('task_type: "text2video" is not allowed; expected one of text2img'),
     });
+
+    // A second model makes what the first does not, by its own card.
+    vi.stubEnv('FIREPOD_MODEL', 'small-model,moving-model');
+    const moving = {
+      ...card,
+      id: 'moving-model',
+      tasks: ['text2video'],
+      limits: { max_frames: 17, max_size: 64 },
+    };
+    await stack.firestore.doc(modelCardPath('moving-model')).set(moving);
+    await submit(user, { prompt: 'waves', num_frames: 17, video_width: 64, video_height: 64 });
+    await expect(submit(user, { prompt: 'waves', num_frames: 21 })).rejects.toMatchObject({
+      message: expect.stringContaining('num_frames: 21 is not allowed'),
+    });
+    await expect(submit(user, { prompt: 'an apple', width: 512 })).rejects.toMatchObject({
+      message: expect.stringContaining('width: 512 is not allowed'),
+    });
   });
 });
 

@@ -45,7 +45,7 @@ export async function submitGeneration(
   const submission = parseSubmission(data, { userId, ...context.settings.sources });
   if (!submission.ok) throw invalidArgument(submission.problems);
   const seed = randomInt(SEED_MAX + 1);
-  const card = await readModelCard(context.store.firestore, context.settings.modelId);
+  const card = await readModelCard(context.store.firestore, context.settings.modelIds, submission.task);
   const resolved = resolveRequest(submission, card, { seed });
   if (!resolved.ok) throw invalidArgument(resolved.problems);
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { createServiceAccount, serviceAccountJson } from '../testing/firebase.ts';
@@ -83,6 +83,14 @@ describe('the environment', () => {
     expect(readEnvironment({ ...without, FIREPOD_FIREBASE: 'none' })).toMatchObject({ firebase: null });
     expect(readEnvironment({ ...good, FIREPOD_FIREBASE: 'none' })).toMatchObject({ firebase: null });
     expect(() => readEnvironment(without)).toThrow(/FIREBASE_SERVICE_ACCOUNT_KEY.*FIREBASE_STORAGE_BUCKET/);
+  });
+
+  it('names the folders of several models as PATH names its own', () => {
+    const FIREPOD_MODEL = ['/models/tiny-sdxl', '/models/tiny-wan'].join(delimiter);
+    expect(readEnvironment({ ...good, FIREPOD_MODEL }).engine).toMatchObject({
+      model: '/models/tiny-sdxl',
+      furtherModels: ['/models/tiny-wan'],
+    });
   });
 
   it('names the models of sd-server by manifests, several by commas', () => {

@@ -1,7 +1,7 @@
 /** The worker's environment: read once, checked whole, and passed on as plain values. */
 import { accessSync, constants, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import { ATTEMPTS_MAX, LEASE_SECONDS } from '@firepod/contract';
 import { settingsFrom, type WorkerSettings } from '@firepod/runpod/worker';
 import { z } from 'zod';
@@ -167,9 +167,13 @@ function engineOf(
       vramGib: values.FIREPOD_VRAM_GIB ?? null,
     };
   }
+  const [model = '', ...furtherModels] = values.FIREPOD_MODEL.split(delimiter).map((folder) =>
+    resolve(folder),
+  );
   return {
     engine: 'onnx',
-    model: resolve(values.FIREPOD_MODEL),
+    model,
+    furtherModels,
     executionProvider: values.FIREPOD_EXECUTION_PROVIDER,
     threads: values.FIREPOD_ENGINE_THREADS ?? null,
   };

@@ -11,11 +11,11 @@ import { runService } from './run-service.ts';
 export interface FunctionsOptions {
   projectId: string;
   host: string;
-  modelFolder: string;
+  modelFolders: string[];
   ports: { functions: number };
 }
 
-await runService(async ({ projectId, host, modelFolder, ports }: FunctionsOptions) => {
+await runService(async ({ projectId, host, modelFolders, ports }: FunctionsOptions) => {
   const logger = createConsoleLogger();
   const functions = await import('@firepod/functions');
   const [functionsHost] = await Promise.all([
@@ -29,7 +29,7 @@ await runService(async ({ projectId, host, modelFolder, ports }: FunctionsOption
       ),
       logger,
     }),
-    publishModelCard(projectId, modelFolder),
+    publishModelCards(projectId, modelFolders),
   ]);
   // Only now is the port known; functions read their parameters inside handlers, so they see it.
   const path = `${projectId}/${FUNCTIONS_REGION}/${WEBHOOK_FUNCTION}`;
@@ -44,14 +44,15 @@ await runService(async ({ projectId, host, modelFolder, ports }: FunctionsOption
   };
 });
 
-/** Puts the model's card where functions and the studio look for it, and names it as the one whose limits hold. */
-async function publishModelCard(projectId: string, modelFolder: string): Promise<void> {
-  const card = readModelCard(modelFolder);
-  // A person's FIREPOD_MODEL names a folder; to the functions it is the id of a published card.
+/** Puts the models' cards where functions and the studio look for them, and names them as those whose limits hold. */
+async function publishModelCards(projectId: string, modelFolders: readonly string[]): Promise<void> {
+  const cards = modelFolders.map(readModelCard).filter((card) => card !== undefined);
+  // A person's FIREPOD_MODEL names folders; to the functions it is the ids of published cards.
   delete process.env['FIREPOD_MODEL'];
-  if (card === undefined) return;
-  process.env['FIREPOD_MODEL'] = card.id;
-  const app = initializeApp({ projectId }, 'publish-model-card');
-  await getFirestore(app).doc(modelCardPath(card.id)).set(publishedModelCard(card));
+  if (cards.length === 0) return;
+  process.env['FIREPOD_MODEL'] = cards.map(({ id }) => id).join(',');
+  const app = initializeApp({ projectId }, 'publish-model-cards');
+  const models = getFirestore(app);
+  await Promise.all(cards.map((card) => models.doc(modelCardPath(card.id)).set(publishedModelCard(card))));
   await deleteApp(app);
 }

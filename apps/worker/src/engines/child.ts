@@ -7,6 +7,6 @@ serveEngine(async (settings, onNote) => {
     const { createSdServerEngine } = await import('./sd-server.ts');
     return createSdServerEngine(settings, { onNote });
   }
-  const { createOnnxEngine } = await import('./onnx.ts');
-  return createOnnxEngine(settings);
+  const { createOnnxModels } = await import('./onnx-models.ts');
+  return createOnnxModels(settings);
 });

@@ -86,6 +86,8 @@ export interface OnnxSettings {
   engine: 'onnx';
   /** The model's folder. */
   model: string;
+  /** Folders of models for tasks that the first has not; each is loaded when it is first needed. */
+  furtherModels?: string[];
   /** What the graphs run on. One that cannot start is an error, never a silent fallback. */
   executionProvider: 'cpu' | 'cuda';
   /** Threads of one operator; null: one per core. */

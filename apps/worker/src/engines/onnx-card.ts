@@ -55,7 +55,8 @@ function imageFields(card: ModelCard, config: StableDiffusionXlConfig): Partial<
   };
 }
 
-async function readCardFile(path: string): Promise<ModelCard | null> {
+/** The card in the file at `path`; null where there is none. @throws WorkerError `model_not_available` for a faulty one */
+export async function readCardFile(path: string): Promise<ModelCard | null> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
