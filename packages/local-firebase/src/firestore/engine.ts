@@ -167,18 +167,15 @@ export function createEngine(store: Store, clock: Clock, options: EngineOptions 
       return snapshotOf(query, transaction)?.length ?? countResults(store, query);
     },
     async commit(writes, transactionId, check) {
-      const transaction = transactionOf(transactionId);
+      const committer = transactions.committer(isGiven(transactionId) ? transactionId : undefined);
       try {
-        if (transaction?.snapshot !== undefined && writes.length > 0) {
+        if (committer.entry?.transaction.snapshot !== undefined && writes.length > 0) {
           throw invalidArgument('Cannot modify entities in a read-only transaction.');
         }
         checkCommitSize(writes);
         for (;;) {
           const staged = stage(writes, check);
-          const locks = transactions.awaitLocks(
-            isGiven(transactionId) ? transactionId : undefined,
-            staged.changes,
-          );
+          const locks = transactions.awaitLocks(committer, staged.changes);
           if (locks === undefined) {
             apply(staged);
             return { writeResults: staged.writeResults, commitTime: timestampFromMicros(staged.micros) };
@@ -186,7 +183,7 @@ export function createEngine(store: Store, clock: Clock, options: EngineOptions 
           await locks;
         }
       } finally {
-        if (isGiven(transactionId)) transactions.end(transactionId);
+        transactions.release(committer);
       }
     },
     subscribe(listener) {

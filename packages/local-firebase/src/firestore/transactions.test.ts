@@ -94,6 +94,29 @@ describe('locks', () => {
     expect(numberAt('a/x')).toBe(3);
   });
 
+  test('do not starve a writer: transactions that begin later let it go first, and its wait ends at the limit', async () => {
+    engine = engineWith({ lockWaitMs: 2000, turnMs: 1000 });
+    await set('a/x', 0);
+    const begun = async () => {
+      const transaction = engine.begin(undefined);
+      await engine.takeTurn(transaction, [nameOf('a/x')]);
+      return transaction;
+    };
+    const first = await begun();
+    let isWritten = false;
+    const write = set('a/x', 100).then(() => {
+      isWritten = true;
+    });
+    const later = [1, 2, 3].map(async () => {
+      const transaction = await begun();
+      expect(isWritten).toBe(true);
+      await engine.commit([setting('a/x', numberAt('a/x')! + 1)], transaction);
+    });
+    await engine.commit([setting('a/x', 50)], first);
+    await Promise.all([write, ...later]);
+    expect(numberAt('a/x')).toBe(103);
+  });
+
   test('end with a transaction that expires, and whoever waits goes on', async () => {
     await set('a/x', 1);
     const transaction = engine.begin(undefined);

@@ -62,14 +62,30 @@ export type Transactions = {
   end(id: Buffer): void;
   /** Resolves when no other transaction has read any of the documents, or it has waited long enough. */
   awaitTurn(id: Buffer, names: readonly string[]): Promise<void>;
-  /** Resolves when other transactions' locks let these changes happen: look again, they are others' turn as well. */
-  awaitLocks(id: Buffer | undefined, changes: readonly PlannedChange[]): Promise<void> | undefined;
+  /** Who is about to commit: a transaction, or a plain write. Release it when the commit is over. */
+  committer(id: Buffer | undefined): Committer;
+  /**
+   * Undefined when nobody's lock stands in the way of the changes. Otherwise resolves when one fewer does: look again.
+   *
+   * @throws StatusError ABORTED when the committer has waited too long, or is the one to yield among those that wait for
+   * each other.
+   */
+  awaitLocks(committer: Committer, changes: readonly PlannedChange[]): Promise<void> | undefined;
+  release(committer: Committer): void;
   /** Keeps what a commit replaces for those who still look at it. */
   recordReplaced(changes: readonly PlannedChange[]): void;
 };
 
+export type Committer = {
+  readonly sinceMs: number;
+  /** A plain write gets one when it has to wait. */
+  entry: Entry | undefined;
+};
+
 type Entry = {
   id: string;
+  /** A plain write that waits: it locks nothing, but transactions that come later let it go first. */
+  isWrite: boolean;
   transaction: Transaction;
   beganAtMs: number;
   usedAtMs: number;
@@ -111,6 +127,28 @@ export function createTransactions(
     return entry;
   }
 
+  function add(id: string, transaction: Transaction, isWrite = false): Entry {
+    const entry: Entry = {
+      id,
+      isWrite,
+      transaction,
+      beganAtMs: clock(),
+      usedAtMs: clock(),
+      blockers: [],
+      onEnd: new Set(),
+      interrupt: undefined,
+      isWaitingForTurn: false,
+    };
+    open.set(id, entry);
+    return entry;
+  }
+
+  function addWrite(changes: readonly PlannedChange[]): Entry {
+    const names = new Set(changes.map(({ name }) => name));
+    const seniority = nextSeniority++;
+    return add(`write ${seniority}`, { seniority, snapshot: undefined, names, queries: [] }, true);
+  }
+
   function end(entry: Entry): void {
     if (!open.delete(entry.id)) return;
     for (const each of [...entry.onEnd]) each();
@@ -118,7 +156,7 @@ export function createTransactions(
 
   /** Resolves when one of the entries ends, the time is over, or somebody interrupts `self`. */
   function awaitEnd(
-    self: Entry | undefined,
+    self: Entry,
     entries: readonly Entry[],
     timeoutMs: number,
   ): Promise<'ended' | 'timeout' | 'interrupted'> {
@@ -127,12 +165,12 @@ export function createTransactions(
         clearTimeout(timer);
         clearInterval(expiryCheck);
         for (const entry of entries) entry.onEnd.delete(onEnd);
-        if (self !== undefined) self.interrupt = undefined;
+        self.interrupt = undefined;
         resolve(result);
       };
       const onEnd = () => finish('ended');
       for (const entry of entries) entry.onEnd.add(onEnd);
-      if (self !== undefined) self.interrupt = () => finish('interrupted');
+      self.interrupt = () => finish('interrupted');
       const timer = setTimeout(() => finish('timeout'), timeoutMs).unref();
       const expiryCheck = setInterval(endExpired, limits.expiryCheckMs).unref();
     });
@@ -143,7 +181,7 @@ export function createTransactions(
     const blockers: Entry[] = [];
     for (const entry of open.values()) {
       const { names, queries, snapshot } = entry.transaction;
-      if (entry === self || snapshot !== undefined || isExpired(entry)) continue;
+      if (entry === self || entry.isWrite || snapshot !== undefined || isExpired(entry)) continue;
       const isBlocking = changes.some(
         ({ name, before, after }) =>
           names.has(name) ||
@@ -185,21 +223,16 @@ export function createTransactions(
     }
   }
 
-  async function awaitBlockers(self: Entry | undefined, blockers: Entry[]): Promise<void> {
-    if (self !== undefined) {
-      breakCircles(self, blockers);
-      self.blockers = blockers;
-      // Those that politely wait for this one must not: it waits for them.
-      for (const blocker of blockers) if (blocker.isWaitingForTurn) blocker.interrupt?.();
-    }
-    const standing = blockers.filter(({ id }) => open.has(id));
-    const result =
-      standing.length < blockers.length ? 'ended' : await awaitEnd(self, blockers, limits.lockWaitMs);
-    if (self !== undefined) {
-      self.blockers = [];
-      // It was not idle, it was waiting.
-      self.usedAtMs = clock();
-    }
+  async function awaitBlockers(self: Entry, blockers: Entry[], timeoutMs: number): Promise<void> {
+    breakCircles(self, blockers);
+    self.blockers = blockers;
+    // Those that politely wait for this one must not: it waits for them.
+    for (const blocker of blockers) if (blocker.isWaitingForTurn) blocker.interrupt?.();
+    const isOneGone = blockers.some(({ id }) => !open.has(id));
+    const result = isOneGone ? 'ended' : await awaitEnd(self, blockers, timeoutMs);
+    self.blockers = [];
+    // It was not idle, it was waiting.
+    self.usedAtMs = clock();
     if (result !== 'ended') throw contention();
   }
 
@@ -214,21 +247,9 @@ export function createTransactions(
         if (seniorities.size <= REMEMBERED_SENIORITIES) break;
         seniorities.delete(oldest);
       }
-      open.set(id, {
-        id,
-        transaction: {
-          seniority,
-          snapshot: snapshotMicros === undefined ? undefined : { micros: snapshotMicros, changed: new Map() },
-          names: new Set(),
-          queries: [],
-        },
-        beganAtMs: clock(),
-        usedAtMs: clock(),
-        blockers: [],
-        onEnd: new Set(),
-        interrupt: undefined,
-        isWaitingForTurn: false,
-      });
+      const snapshot =
+        snapshotMicros === undefined ? undefined : { micros: snapshotMicros, changed: new Map() };
+      add(id, { seniority, snapshot, names: new Set(), queries: [] });
       return bytes;
     },
     get: (id) => entryOf(id).transaction,
@@ -258,11 +279,19 @@ export function createTransactions(
       if (!open.has(self.id)) throw contention();
       for (const name of names) self.transaction.names.add(name);
     },
-    awaitLocks(id, changes) {
+    committer: (id) => ({ sinceMs: performance.now(), entry: id === undefined ? undefined : entryOf(id) }),
+    awaitLocks(committer, changes) {
       if (open.size === 0) return undefined;
-      const self = id === undefined ? undefined : entryOf(id);
-      const blockers = blockersOf(self, changes);
-      return blockers.length === 0 ? undefined : awaitBlockers(self, blockers);
+      const { entry, sinceMs } = committer;
+      // It may have been rolled back while it waited.
+      if (entry !== undefined && !entry.isWrite) entryOf(Buffer.from(entry.id, 'hex'));
+      const blockers = blockersOf(entry, changes);
+      if (blockers.length === 0) return undefined;
+      committer.entry ??= addWrite(changes);
+      return awaitBlockers(committer.entry, blockers, limits.lockWaitMs - (performance.now() - sinceMs));
+    },
+    release({ entry }) {
+      if (entry !== undefined) end(entry);
     },
     recordReplaced(changes) {
       for (const { transaction } of open.values()) {
