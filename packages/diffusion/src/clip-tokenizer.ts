@@ -1,6 +1,7 @@
 /** CLIP's tokenizer: cleaned-up text to a fixed-length list of ids, the same ids as transformers' CLIPTokenizer. */
 
 import { createBytePairEncoder } from './byte-pair-encoding.ts';
+import { escapeRegExp } from './escape-reg-exp.ts';
 
 /** What a tokenizer folder says; see tokenizer-files.ts for how it is read. */
 export interface ClipTokenizerConfig {
@@ -63,8 +64,4 @@ export function createClipTokenizer(config: ClipTokenizerConfig): ClipTokenizer 
 /** NFC and lower case, one code point at a time: toLowerCase on a whole word would make a final sigma of its last one. */
 function cleanUp(text: string): string {
   return Array.from(text.normalize('NFC'), (character) => character.toLowerCase()).join('');
-}
-
-function escapeRegExp(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
 }

@@ -9,7 +9,7 @@ import { fileExists, readJsonFile, readTextFile } from './json-file.ts';
 const DEFAULT_BOS = '<|startoftext|>';
 const DEFAULT_EOS = '<|endoftext|>';
 /** transformers writes 1e30 for "no limit"; nothing above this is a real length. */
-const LARGEST_MAX_LENGTH = 100_000;
+export const LARGEST_MAX_LENGTH = 100_000;
 
 type Json = Record<string, unknown>;
 
@@ -100,13 +100,14 @@ function parseMerge(merge: unknown, path: string): readonly [string, string] {
 }
 
 /** A special token is its text, or an object that holds it. */
-function contentOf(token: unknown): string | undefined {
+export function contentOf(token: unknown): string | undefined {
   if (typeof token === 'string') return token;
   const content = (token as { content?: unknown } | null | undefined)?.content;
   return typeof content === 'string' ? content : undefined;
 }
 
-async function readOptionalJson(path: string): Promise<Json> {
+/** A JSON object, empty where the file is absent. */
+export async function readOptionalJson(path: string): Promise<Json> {
   return (await fileExists(path)) ? readJsonFile(path) : {};
 }
 

@@ -6,6 +6,7 @@ import { applyGuidance } from '../guidance.ts';
 import { cleanPrompt } from '../prompt-cleaning.ts';
 import { createNoiseGenerator } from '../random.ts';
 import { createFlowScheduler } from '../schedulers/flow-schedulers.ts';
+import type { Scheduler } from '../schedulers/scheduler.ts';
 import type { FloatTensor } from '../tensor.ts';
 import { type RgbImage, unscaleLatents } from '../vae.ts';
 import { toRgbFrames } from '../video-frames.ts';
@@ -65,47 +66,12 @@ export async function generateTextToVideo(
   await report(request, signal, { phase: 'encode', step: 1, steps: 1 });
 
   const encodedAt = performance.now();
-  const generator = createNoiseGenerator(request.seed);
-  const dims = latentShape(model.folder, request);
-  const steps = scheduler.timesteps.length;
-  let sample = generator.normal(dims.reduce((product, dim) => product * dim));
-  for (const [index, timestep] of scheduler.timesteps.entries()) {
-    await breathe(signal);
-    const stepStartedAt = performance.now();
-    // Two runs of one sample, as diffusers has it: a batch of two would need twice the memory.
-    const runTransformer = async (encoderStates: FloatTensor) => {
-      const { out_hidden_states: velocity } = await model.transformer.run(
-        {
-          hidden_states: { data: scheduler.scaleModelInput(sample, index), dims },
-          timestep: { data: [timestep], dims: [1] },
-          encoder_hidden_states: encoderStates,
-        },
-        ['out_hidden_states'],
-      );
-      return velocity.data;
-    };
-    let velocity = await runTransformer(states);
-    if (negativeStates) {
-      await breathe(signal);
-      velocity = applyGuidance(await runTransformer(negativeStates), velocity, request.guidanceScale, 0);
-    }
-    const { previousSample, predictedOriginal } = scheduler.step(velocity, index, sample, generator);
-    sample = previousSample;
-    await request.onProgress?.({
-      phase: 'denoise',
-      step: index + 1,
-      steps,
-      durationMs: performance.now() - stepStartedAt,
-      latents: predictedOriginal,
-      sample,
-      latentsShape: dims,
-    });
-  }
+  const latents = await denoise(model, request, { scheduler, states, negativeStates, signal });
 
   const denoisedAt = performance.now();
   await report(request, signal, { phase: 'decode', step: 0, steps: 1 });
-  const latents = unscaleLatents({ data: sample, dims }, model.folder.vae);
-  const decoded = await model.vaeDecoder.run({ latent_sample: latents }, ['sample']);
+  const unscaled = unscaleLatents(latents, model.folder.vae);
+  const decoded = await model.vaeDecoder.run({ latent_sample: unscaled }, ['sample']);
   const frames = toRgbFrames(decoded.sample);
   await report(request, signal, { phase: 'decode', step: 1, steps: 1 });
   const endedAt = performance.now();
@@ -120,6 +86,59 @@ export async function generateTextToVideo(
       total: endedAt - startedAt,
     },
   };
+}
+
+interface DenoiseOptions {
+  readonly scheduler: Scheduler;
+  /** The encoded prompt, [1, tokens, width]. */
+  readonly states: FloatTensor;
+  /** Present when classifier-free guidance runs. */
+  readonly negativeStates: FloatTensor | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** The loop from noise to latents, [1, channels, frames, height, width]. */
+async function denoise(
+  { folder, transformer }: WanModel,
+  request: TextToVideoRequest,
+  { scheduler, states, negativeStates, signal }: DenoiseOptions,
+): Promise<FloatTensor> {
+  const generator = createNoiseGenerator(request.seed);
+  const dims = latentShape(folder, request);
+  const steps = scheduler.timesteps.length;
+  let sample = generator.normal(dims.reduce((product, dim) => product * dim));
+
+  async function predict(index: number, encoderStates: FloatTensor): Promise<Float32Array> {
+    await breathe(signal);
+    const feeds = {
+      hidden_states: { data: scheduler.scaleModelInput(sample, index), dims },
+      timestep: { data: [scheduler.timesteps[index]!], dims: [1] },
+      encoder_hidden_states: encoderStates,
+    };
+    const { out_hidden_states: velocity } = await transformer.run(feeds, ['out_hidden_states']);
+    return velocity.data;
+  }
+
+  for (let index = 0; index < steps; index++) {
+    const startedAt = performance.now();
+    // Two runs of one sample, as in diffusers: a batch of two would need twice the memory.
+    const conditional = await predict(index, states);
+    const velocity = negativeStates
+      ? applyGuidance(await predict(index, negativeStates), conditional, request.guidanceScale, 0)
+      : conditional;
+    const { previousSample, predictedOriginal } = scheduler.step(velocity, index, sample, generator);
+    sample = previousSample;
+    await request.onProgress?.({
+      phase: 'denoise',
+      step: index + 1,
+      steps,
+      durationMs: performance.now() - startedAt,
+      latents: predictedOriginal,
+      sample,
+      latentsShape: dims,
+    });
+  }
+  return { data: sample, dims };
 }
 
 /** The text encoder's last states [1, tokens, width], zero where the prompt has no tokens. */

@@ -1,6 +1,7 @@
 /** Reads scheduler_config.json of models that were trained by flow matching, where sample = (1 - sigma) * x0 + sigma * noise. */
 
 import { DiffusionError } from '../errors.ts';
+import { choiceOf, invalidValue, numberOf } from './config-values.ts';
 
 /** The diffusers classes of this kind that exist here. */
 export const FLOW_SCHEDULER_CLASSES = ['UniPCMultistepScheduler', 'FlowMatchEulerDiscreteScheduler'] as const;
@@ -67,12 +68,12 @@ export function parseFlowSchedulerConfig(json: Record<string, unknown>): FlowSch
   }
   const disableCorrector = json['disable_corrector'] ?? [];
   if (!Array.isArray(disableCorrector) || !disableCorrector.every(Number.isInteger)) {
-    throw invalid('disable_corrector', disableCorrector, 'a list of whole numbers');
+    throw invalidValue('disable_corrector', disableCorrector, 'a list of whole numbers');
   }
   return {
     schedulerClass,
-    numTrainTimesteps: numberOf(json, 'num_train_timesteps') ?? 1000,
-    shift: numberOf(json, schedulerClass === 'UniPCMultistepScheduler' ? 'flow_shift' : 'shift') ?? 1,
+    numTrainTimesteps: positiveNumberOf(json, 'num_train_timesteps') ?? 1000,
+    shift: positiveNumberOf(json, schedulerClass === 'UniPCMultistepScheduler' ? 'flow_shift' : 'shift') ?? 1,
     solverOrder: choiceOf(json, 'solver_order', [1, 2] as const) ?? 2,
     // The others are DPM-Solver's names, in configs written for it; diffusers takes bh2 for them.
     solverType: choiceOf(json, 'solver_type', SOLVER_TYPES) === 'bh1' ? 'bh1' : 'bh2',
@@ -81,28 +82,8 @@ export function parseFlowSchedulerConfig(json: Record<string, unknown>): FlowSch
   };
 }
 
-function invalid(key: string, value: unknown, expected: string): DiffusionError {
-  return new DiffusionError(
-    'model_folder_invalid',
-    `scheduler_config.json: ${key} is ${JSON.stringify(value)}; expected ${expected}.`,
-  );
-}
-
-function numberOf(json: Record<string, unknown>, key: string): number | undefined {
-  const value = json[key] ?? undefined;
-  if (value === undefined) return undefined;
-  if (typeof value !== 'number' || !(value > 0)) throw invalid(key, value, 'a number above 0');
+function positiveNumberOf(json: Record<string, unknown>, key: string): number | undefined {
+  const value = numberOf(json, key);
+  if (value !== undefined && value <= 0) throw invalidValue(key, value, 'a number above 0');
   return value;
-}
-
-function choiceOf<Choice>(
-  json: Record<string, unknown>,
-  key: string,
-  choices: readonly Choice[],
-): Choice | undefined {
-  const value = json[key] ?? undefined;
-  if (value === undefined) return undefined;
-  const choice = choices.find((candidate) => candidate === value);
-  if (choice === undefined) throw invalid(key, value, `one of ${choices.join(', ')}`);
-  return choice;
 }

@@ -119,7 +119,8 @@ describe('parseFlowSchedulerConfig', () => {
   });
 
   it.each([
-    [{ flow_shift: 'large' }, /flow_shift is "large"; expected a number above 0/],
+    [{ flow_shift: 'large' }, /flow_shift is "large"; expected a number/],
+    [{ flow_shift: 0 }, /flow_shift is 0; expected a number above 0/],
     [{ solver_order: 3 }, /solver_order is 3; expected one of 1, 2/],
     [{ solver_type: 'bh3' }, /solver_type is "bh3"/],
     [{ disable_corrector: [0.5] }, /disable_corrector is \[0.5\]/],

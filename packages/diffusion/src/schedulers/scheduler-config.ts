@@ -1,6 +1,7 @@
 /** Reads scheduler_config.json: diffusers' keys, checked, with undefined where each scheduler class has a default of its own. */
 
 import { DiffusionError } from '../errors.ts';
+import { choiceOf, invalidValue, numberOf } from './config-values.ts';
 
 const BETA_SCHEDULES = ['linear', 'scaled_linear', 'squaredcos_cap_v2'] as const;
 const PREDICTION_TYPES = ['epsilon', 'v_prediction', 'sample'] as const;
@@ -92,7 +93,7 @@ export function parseSchedulerConfig(json: Record<string, unknown>): SchedulerCo
   const useKarrasSigmas = flagOf(json, 'use_karras_sigmas') ?? false;
   const useExponentialSigmas = flagOf(json, 'use_exponential_sigmas') ?? false;
   if (useKarrasSigmas && useExponentialSigmas) {
-    throw invalid('use_exponential_sigmas', true, 'false beside use_karras_sigmas');
+    throw invalidValue('use_exponential_sigmas', true, 'false beside use_karras_sigmas');
   }
   return {
     numTrainTimesteps: numberOf(json, 'num_train_timesteps') ?? 1000,
@@ -121,29 +122,15 @@ export function parseSchedulerConfig(json: Record<string, unknown>): SchedulerCo
   };
 }
 
-function invalid(key: string, value: unknown, expected: string): DiffusionError {
-  return new DiffusionError(
-    'model_folder_invalid',
-    `scheduler_config.json: ${key} is ${JSON.stringify(value)}; expected ${expected}.`,
-  );
-}
-
-function numberOf(json: Record<string, unknown>, key: string): number | undefined {
-  const value = json[key] ?? undefined;
-  if (value === undefined) return undefined;
-  if (typeof value !== 'number' || !Number.isFinite(value)) throw invalid(key, value, 'a number');
-  return value;
-}
-
 function flagOf(json: Record<string, unknown>, key: string): boolean | undefined {
   const value = json[key] ?? undefined;
-  if (value !== undefined && typeof value !== 'boolean') throw invalid(key, value, 'true or false');
+  if (value !== undefined && typeof value !== 'boolean') throw invalidValue(key, value, 'true or false');
   return value;
 }
 
 function solverOrderOf(json: Record<string, unknown>): 1 | 2 | 3 {
   const order = numberOf(json, 'solver_order') ?? 2;
-  if (order !== 1 && order !== 2 && order !== 3) throw invalid('solver_order', order, '1, 2 or 3');
+  if (order !== 1 && order !== 2 && order !== 3) throw invalidValue('solver_order', order, '1, 2 or 3');
   return order;
 }
 
@@ -151,19 +138,7 @@ function numbersOf(json: Record<string, unknown>, key: string): number[] | undef
   const value = json[key] ?? undefined;
   if (value === undefined) return undefined;
   if (!Array.isArray(value) || value.length === 0 || !value.every((item) => typeof item === 'number')) {
-    throw invalid(key, value, 'a list of numbers');
+    throw invalidValue(key, value, 'a list of numbers');
   }
   return value;
-}
-
-function choiceOf<Choice extends string>(
-  json: Record<string, unknown>,
-  key: string,
-  choices: readonly Choice[],
-): Choice | undefined {
-  const value = json[key] ?? undefined;
-  if (value === undefined) return undefined;
-  const choice = choices.find((candidate) => candidate === value);
-  if (choice === undefined) throw invalid(key, value, `one of ${choices.join(', ')}`);
-  return choice;
 }

@@ -3,12 +3,10 @@
 import { join } from 'node:path';
 import { DiffusionError } from '../errors.ts';
 import { fileExists, readJsonFile } from '../json-file.ts';
+import { contentOf, LARGEST_MAX_LENGTH, readOptionalJson } from '../tokenizer-files.ts';
 import type { AddedToken, T5TokenizerConfig } from './t5-tokenizer.ts';
 import { createNormalizer, createPreTokenizer } from './text-rules.ts';
 import { createUnigramEncoder } from './unigram-model.ts';
-
-/** transformers writes 1e30 for "no limit"; nothing above this is a real length. */
-const LARGEST_MAX_LENGTH = 100_000;
 
 type Json = Record<string, unknown>;
 
@@ -103,17 +101,6 @@ function templateOf(
   const idsOf = (items: { SpecialToken?: { id: string } }[]) =>
     items.flatMap((item) => tokens[item.SpecialToken?.id ?? '']?.ids ?? []);
   return { prefixIds: idsOf(template.slice(0, middle)), suffixIds: idsOf(template.slice(middle + 1)) };
-}
-
-/** A special token is its text, or an object that holds it. */
-function contentOf(token: unknown): string | undefined {
-  if (typeof token === 'string') return token;
-  const content = (token as { content?: unknown } | null | undefined)?.content;
-  return typeof content === 'string' ? content : undefined;
-}
-
-async function readOptionalJson(path: string): Promise<Json> {
-  return (await fileExists(path)) ? readJsonFile(path) : {};
 }
 
 function invalid(message: string): DiffusionError {

@@ -1,6 +1,7 @@
 /** T5's and UMT5's tokenizer: text to ids and a mask of a fixed length, the same ids as the `tokenizers` library's. */
 
-import type { Normalizer, PreTokenizer } from './text-rules.ts';
+import { escapeRegExp } from '../escape-reg-exp.ts';
+import { type Normalizer, type PreTokenizer, stripBlanks } from './text-rules.ts';
 
 /** A token that is cut out of the text before anything else happens to it. */
 export interface AddedToken {
@@ -47,11 +48,11 @@ export function createT5Tokenizer(config: T5TokenizerConfig): T5Tokenizer {
     return stretches.flatMap((stretch, index) => {
       const added = index % 2 === 1 ? byContent.get(stretch)! : undefined;
       if (added) return [added.id];
-      const trimmed = trimAt(stretch, {
-        start: byContent.get(stretches[index - 1] ?? '')?.stripsRight ?? false,
-        end: byContent.get(stretches[index + 1] ?? '')?.stripsLeft ?? false,
+      const stripped = stripBlanks(stretch, {
+        left: byContent.get(stretches[index - 1] ?? '')?.stripsRight ?? false,
+        right: byContent.get(stretches[index + 1] ?? '')?.stripsLeft ?? false,
       });
-      return config.preTokenize(config.normalize(trimmed), index === 0).flatMap(config.encodeWord);
+      return config.preTokenize(config.normalize(stripped), index === 0).flatMap(config.encodeWord);
     });
   }
 
@@ -65,13 +66,4 @@ export function createT5Tokenizer(config: T5TokenizerConfig): T5Tokenizer {
       return { ids: [...ids, ...padding], length: ids.length, truncated: all.length - kept.length };
     },
   };
-}
-
-function trimAt(text: string, { start, end }: { start: boolean; end: boolean }): string {
-  const trimmed = start ? text.replace(/^\p{White_Space}+/u, '') : text;
-  return end ? trimmed.replace(/\p{White_Space}+$/u, '') : trimmed;
-}
-
-function escapeRegExp(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
 }

@@ -1,6 +1,7 @@
 /** The `normalizer` and `pre_tokenizer` of a tokenizer.json, in the forms that Unigram tokenizers have. */
 
 import { DiffusionError } from '../errors.ts';
+import { escapeRegExp } from '../escape-reg-exp.ts';
 import { createCharsmapNormalizer } from './precompiled-charsmap.ts';
 
 type Json = Record<string, unknown>;
@@ -28,7 +29,8 @@ export function createNormalizer(rule: Json | null | undefined): Normalizer {
       // One code point at a time: toLowerCase on a whole word would make a final sigma of its last one.
       return (text) => Array.from(text, (character) => character.toLowerCase()).join('');
     case 'Strip':
-      return createStrip(rule['strip_left'] !== false, rule['strip_right'] !== false);
+      return (text) =>
+        stripBlanks(text, { left: rule['strip_left'] !== false, right: rule['strip_right'] !== false });
     case 'Replace': {
       const pattern = patternOf(rule);
       const content = String(rule['content'] ?? '');
@@ -90,18 +92,17 @@ function createPrecompiled(blob: Uint8Array): Normalizer {
   }
 }
 
-function createStrip(left: boolean, right: boolean): Normalizer {
-  return (text) => {
-    const trimmed = left ? text.replace(/^\p{White_Space}+/u, '') : text;
-    return right ? trimmed.replace(/\p{White_Space}+$/u, '') : trimmed;
-  };
+/** The text without its blanks (Unicode's White_Space) on the sides that are true. */
+export function stripBlanks(text: string, { left, right }: { left: boolean; right: boolean }): string {
+  const stripped = left ? text.replace(/^\p{White_Space}+/u, '') : text;
+  return right ? stripped.replace(/\p{White_Space}+$/u, '') : stripped;
 }
 
 /** A pattern is plain text or a regular expression of Oniguruma, whose simple ones JavaScript reads in the same way. */
 function patternOf(rule: Json): RegExp {
   const { String: plain, Regex: source } = (rule['pattern'] ?? {}) as { String?: string; Regex?: string };
   try {
-    if (plain !== undefined) return new RegExp(plain.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'), 'gu');
+    if (plain !== undefined) return new RegExp(escapeRegExp(plain), 'gu');
     if (source !== undefined) return new RegExp(source.replaceAll('\\s', '\\p{White_Space}'), 'gu');
   } catch (cause) {
     throw new DiffusionError('unsupported', `tokenizer.json: the pattern ${source} cannot be used.`, {
