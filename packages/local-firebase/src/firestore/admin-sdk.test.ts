@@ -16,6 +16,7 @@ import {
 } from 'firebase-admin/firestore';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTemporaryServer, type TemporaryServer } from './temporary-server.ts';
+import { DEFAULT_TRANSACTION_LIMITS } from './transactions.ts';
 
 /** Long enough for a busy machine: waiting ends as soon as it may. */
 const SOON = { timeout: 10_000, interval: 10 };
@@ -24,7 +25,8 @@ let server: TemporaryServer;
 let database: Firestore;
 
 beforeAll(async () => {
-  server = await startTemporaryServer();
+  // Turns as long as a busy machine needs for twenty transactions.
+  server = await startTemporaryServer({ transactions: { ...DEFAULT_TRANSACTION_LIMITS, turnMs: 15_000 } });
   process.env['FIRESTORE_EMULATOR_HOST'] = `${server.host}:${server.port}`;
   database = getFirestore(initializeApp({ projectId: server.projectId }, 'admin-test'));
 });

@@ -93,9 +93,10 @@ type Entry = {
   blockers: Entry[];
   /** Called when it ends. */
   onEnd: Set<() => void>;
+  /** Whom it lets go first. */
+  aheadOfIt: Entry[];
   /** Makes its wait fail, or end early when it only waits for its turn. */
   interrupt: (() => void) | undefined;
-  isWaitingForTurn: boolean;
 };
 
 /** How many ended transactions are remembered, so that a repeated one keeps its seniority. */
@@ -137,7 +138,7 @@ export function createTransactions(
       blockers: [],
       onEnd: new Set(),
       interrupt: undefined,
-      isWaitingForTurn: false,
+      aheadOfIt: [],
     };
     open.set(id, entry);
     return entry;
@@ -206,6 +207,15 @@ export function createTransactions(
     return [];
   }
 
+  /** Whether one waits for the other, for a lock or for its turn, be it through others. */
+  function waitsFor(entry: Entry, other: Entry, seen = new Set<Entry>()): boolean {
+    if (seen.has(entry)) return false;
+    seen.add(entry);
+    return [...entry.blockers, ...entry.aheadOfIt].some(
+      (next) => next === other || waitsFor(next, other, seen),
+    );
+  }
+
   /** Ends the youngest of every circle. @throws StatusError ABORTED when that is this one. */
   function breakCircles(self: Entry, blockers: readonly Entry[]): void {
     for (;;) {
@@ -227,7 +237,7 @@ export function createTransactions(
     breakCircles(self, blockers);
     self.blockers = blockers;
     // Those that politely wait for this one must not: it waits for them.
-    for (const blocker of blockers) if (blocker.isWaitingForTurn) blocker.interrupt?.();
+    for (const blocker of blockers) if (blocker.aheadOfIt.length > 0) blocker.interrupt?.();
     const isOneGone = blockers.some(({ id }) => !open.has(id));
     const result = isOneGone ? 'ended' : await awaitEnd(self, blockers, timeoutMs);
     self.blockers = [];
@@ -268,11 +278,10 @@ export function createTransactions(
         );
         const restMs = deadlineMs - performance.now();
         // Whoever waits for this one would wait in vain if this one waited for it.
-        if (holders.length === 0 || restMs <= 0 || holders.some(({ blockers }) => blockers.includes(self)))
-          break;
-        self.isWaitingForTurn = true;
+        if (holders.length === 0 || restMs <= 0 || holders.some((holder) => waitsFor(holder, self))) break;
+        self.aheadOfIt = holders;
         const result = await awaitEnd(self, holders, restMs);
-        self.isWaitingForTurn = false;
+        self.aheadOfIt = [];
         self.usedAtMs = clock();
         if (result !== 'ended') break;
       }
