@@ -16,7 +16,7 @@ beforeAll(async () => {
   stack = await startTestStack();
   user = await signInTestUser(stack);
   image = await paintSource();
-  imageUrl = await user.client.uploadSource(new Blob([image], { type: 'image/png' }));
+  imageUrl = await upload(image);
 });
 afterAll(async () => {
   await user?.close();
@@ -27,6 +27,10 @@ afterAll(async () => {
 async function paintSource(): Promise<Buffer> {
   const disc = `<svg width="${side}" height="${side}"><rect width="100%" height="100%" fill="#2e9e4f"/><circle cx="64" cy="64" r="34" fill="#f2c230"/></svg>`;
   return sharp(Buffer.from(disc)).removeAlpha().png().toBuffer();
+}
+
+function upload(png: Buffer): Promise<string> {
+  return user.client.uploadSource(new Blob([new Uint8Array(png)], { type: 'image/png' }));
 }
 
 async function pixelsOf(picture: Buffer): Promise<Buffer> {
@@ -74,7 +78,7 @@ test('img2img stays nearer to its source the lower the strength is', async () =>
 test('inpaint paints where the mask is white and keeps the rest; a result can be a source again', async () => {
   const half = `<svg width="${side}" height="${side}"><rect width="50%" height="100%" fill="#fff"/></svg>`;
   const mask = await sharp(Buffer.from(half)).flatten({ background: '#000' }).png().toBuffer();
-  const mask_url = await user.client.uploadSource(new Blob([mask], { type: 'image/png' }));
+  const mask_url = await upload(mask);
   const { pixels, data } = await generate({ image_url: imageUrl, mask_url, strength: 1 });
   const source = await pixelsOf(image);
   // Away from the edge, which the latents' cells of 8 pixels blur.

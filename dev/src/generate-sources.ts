@@ -31,7 +31,7 @@ async function readSource(option: string, value: string): Promise<Blob | string>
   const type = typeByExtension[extname(value).toLowerCase()];
   if (type === undefined) throw new Error(`--${option}: ${value} is no .png, .jpg or .webp file.`);
   try {
-    return new Blob([await readFile(value)], { type });
+    return new Blob([new Uint8Array(await readFile(value))], { type });
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     throw new Error(`--${option}: ${value} cannot be read (${code}).`, { cause });
