@@ -6,7 +6,7 @@ import { throwIfAborted } from '../errors.ts';
 import { createAestheticTimeIds, createTimeIds, type PixelSize } from '../micro-conditioning.ts';
 import { createNoiseGenerator, type NoiseGenerator } from '../random.ts';
 import { createScheduler } from '../schedulers/registry.ts';
-import type { Scheduler } from '../schedulers/scheduler.ts';
+import type { Scheduler, SchedulerStep } from '../schedulers/scheduler.ts';
 import type { FloatTensor } from '../tensor.ts';
 import { encodeNegativePrompt, encodePrompt } from '../text-encoding.ts';
 import type { TimestepRange } from '../timestep-range.ts';
@@ -74,13 +74,7 @@ export async function generate(
     const shared = {
       generator,
       signal,
-      onStep: (
-        {
-          predictedOriginal,
-          previousSample,
-        }: { predictedOriginal: Float32Array; previousSample: Float32Array },
-        durationMs: number,
-      ) => {
+      onStep: ({ predictedOriginal, previousSample }: SchedulerStep, durationMs: number) => {
         step++;
         const state = { latents: predictedOriginal, sample: previousSample, latentsShape: start.sample.dims };
         return request.onProgress?.({ phase: 'denoise', step, steps, imageIndex, durationMs, ...state });
