@@ -202,7 +202,7 @@ const server = createServer((request, response) => {
       answer(response, 200, {
         model: { name: 'model', stem: 'model', path: fault === 'another-model' ? '/elsewhere' : modelPath },
         current_mode: mode,
-        supported_modes: [mode],
+        supported_modes: [fault === 'another-mode' ? 'vid_gen' : mode],
         samplers: script.samplers ?? ['euler', 'euler_a', 'dpm++2m', 'ddim_trailing', 'lms'],
         schedulers: ['discrete', 'normal', 'karras', 'simple'],
         features: { cancel_queued: true, cancel_generating: false },

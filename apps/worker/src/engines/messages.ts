@@ -24,7 +24,7 @@ export interface EngineFailure {
 }
 
 /** What a note tells beside its sentence. */
-export type NoteFields = Readonly<Record<string, string | number>>;
+type NoteFields = Readonly<Record<string, string | number>>;
 
 /** A sentence for the worker's log, where the child has none: downloads, servers that died. */
 export type NoteListener = (sentence: string, fields: NoteFields) => void;

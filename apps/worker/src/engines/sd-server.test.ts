@@ -1,9 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ResolvedImageRequest, ResolvedVideoRequest } from '@firepod/contract';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { createCollectingLogger } from '../../testing/collecting-logger.ts';
 import { createSdServerModels, type SdServerModels } from '../../testing/sd-server-models.ts';
+import { programBeside } from '../child-program.ts';
 import { describeThrown } from '../errors.ts';
 import { descriptionFor, type Engine, type EngineProgress, type GenerateOptions } from './engine.ts';
+import { startEngineHost } from './host.ts';
 import { createSdServerEngine, type SdServerEngineOptions } from './sd-server.ts';
 
 const image: ResolvedImageRequest = {
@@ -74,7 +77,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-describe('the sd-server engine', { timeout: 30_000 }, () => {
+describe('the sd-server engine', { timeout: 60_000 }, () => {
   it('fetches the weights once, starts the first server with our options alone, and describes its model', async () => {
     models.add('fetched', 'image', { samplers: ['euler', 'dpm++2m'] });
     vi.stubEnv('FIREBASE_SERVICE_ACCOUNT_KEY', 'a secret');
@@ -215,10 +218,14 @@ describe('the sd-server engine', { timeout: 30_000 }, () => {
       }),
     );
     await expect(running).rejects.toThrow('No longer wanted.');
-    await vi.waitFor(() => expect(pidsOf('cancelled')).toHaveLength(2), 10_000);
+    await vi.waitFor(() => expect(pidsOf('cancelled')).toHaveLength(2), 20_000);
     expect(isRunning(pidsOf('cancelled')[0] as number)).toBe(false);
     await engine.generate(image, options());
     expect(pidsOf('cancelled')).toHaveLength(2);
+    // Before its job begins there is nothing to end.
+    const early = AbortSignal.abort(new Error('Never wanted.'));
+    await expect(engine.generate(image, options({ signal: early }))).rejects.toThrow('Never wanted.');
+    expect(pidsOf('cancelled').map(isRunning)).toEqual([false, true]);
   });
 
   it.each([
@@ -266,16 +273,16 @@ describe('the sd-server engine', { timeout: 30_000 }, () => {
       code: 'engine_crashed',
       message: 'The server printed nothing for 0.3 s.',
     });
-    await vi.waitFor(() => expect(pidsOf('hanging')).toHaveLength(2), 10_000);
+    await vi.waitFor(() => expect(pidsOf('hanging')).toHaveLength(2), 20_000);
   });
 
   it('starts again a server that dies between two jobs, later and later while it cannot start', async () => {
     models.add('dying', 'image', { start: [null, 'bad-model'] });
     const engine = await start(['dying']);
     process.kill(pidsOf('dying')[0] as number, 'SIGKILL');
-    await vi.waitFor(() => expect(pidsOf('dying')).toHaveLength(2), 10_000);
+    await vi.waitFor(() => expect(pidsOf('dying')).toHaveLength(2), 20_000);
     expect(notes.join()).toContain('The server of dying ended (signal SIGKILL); starting it again.');
-    await vi.waitFor(() => expect(engine.generate(image, options())).resolves.toBeDefined(), 10_000);
+    await vi.waitFor(() => expect(engine.generate(image, options())).resolves.toBeDefined(), 20_000);
     expect(pidsOf('dying').length).toBeGreaterThanOrEqual(3);
   });
 
@@ -291,13 +298,42 @@ describe('the sd-server engine', { timeout: 30_000 }, () => {
     ['out-of-memory', 'out_of_memory', /alloc params backend buffer failed/],
     ['hang', 'model_not_available', /was not ready within 1500 ms/],
     ['another-model', 'model_not_available', /another program answers on its port/],
+    ['another-mode', 'model_not_available', /it makes vid_gen instead of img_gen/],
   ])('is not there when its server does not start: %s', async (fault, code, reason) => {
     models.add(`start-${fault}`, 'image', { start: [fault] });
-    const error = await start([`start-${fault}`], { startTimeoutMs: 1500 }).catch((thrown) => thrown);
+    // Only the one that hangs may reach it: a machine can be slow.
+    const startTimeoutMs = fault === 'hang' ? 1500 : 60_000;
+    const error = await start([`start-${fault}`], { startTimeoutMs }).catch((thrown) => thrown);
     expect(error).toMatchObject({ code });
     expect(describeThrown(error)).toMatch(reason);
     await pause(20);
     expect(pidsOf(`start-${fault}`).some(isRunning)).toBe(false);
+  });
+
+  it('works in the engine’s process, tells the worker’s log of its server, and dies with it however that dies', async () => {
+    models.add('hosted', 'image');
+    const logger = createCollectingLogger();
+    const host = startEngineHost({
+      program: programBeside(import.meta.url, './child'),
+      settings: models.settings('hosted'),
+      abortGraceMs: 5000,
+      logger,
+    });
+    try {
+      const { frames } = await host.generate(image, options());
+      expect(frames[0]).toMatchObject({ widthPx: 128, heightPx: 64 });
+      process.kill(pidsOf('hosted')[0] as number, 'SIGKILL');
+      await vi.waitFor(() => expect(pidsOf('hosted')).toHaveLength(2), 20_000);
+      const told = logger.lines.map(({ message }) => message);
+      expect(told).toContain('The server of hosted ended (signal SIGKILL); starting it again.');
+      // Without a word to anybody: the kernel ends the server.
+      if (process.platform === 'linux') process.kill(host.pid as number, 'SIGKILL');
+      else process.kill(host.pid as number, 'SIGTERM');
+      await vi.waitFor(() => expect(isRunning(pidsOf('hosted')[1] as number)).toBe(false), 20_000);
+    } finally {
+      await host.close();
+    }
+    await vi.waitFor(() => expect(pidsOf('hosted').some(isRunning)).toBe(false), 20_000);
   });
 
   it('is not there without its program, and leaves no process when it is closed', async () => {

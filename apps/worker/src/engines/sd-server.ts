@@ -26,7 +26,7 @@ import type {
 import type { NoteListener } from './messages.ts';
 import type { Capabilities } from './sd-server/api.ts';
 import { serverEnvironment } from './sd-server/command.ts';
-import { runServerJob } from './sd-server/job.ts';
+import { runServerJob, type ServerResult } from './sd-server/job.ts';
 import { imageJobBody, videoJobBody } from './sd-server/job-body.ts';
 import { readManifest } from './sd-server/manifest.ts';
 import { createModelServer, type ModelServer } from './sd-server/model-server.ts';
@@ -135,20 +135,13 @@ export async function createSdServerEngine(
     const { signal } = generateOptions;
     signal.throwIfAborted();
     await budget.makeRoomFor(model);
-    try {
-      const result =
-        request.task_type === 'text2video'
-          ? await generateVideo(model, request, { ...generateOptions, stallTimeoutMs })
-          : await generateImages(model, request, { ...generateOptions, stallTimeoutMs });
-      model.server.succeeded();
-      return result;
-    } catch (error) {
-      // The server goes on with what nobody wants any more, or cannot be trusted: only a new process helps.
-      const isServerFine =
-        error instanceof WorkerError && ['invalid_argument', 'internal'].includes(error.code);
-      if (model.server.isRunning && (signal.aborted || !isServerFine)) model.server.replace();
-      throw error;
-    }
+    const runOptions = { ...generateOptions, stallTimeoutMs };
+    const result =
+      request.task_type === 'text2video'
+        ? await generateVideo(model, request, runOptions)
+        : await generateImages(model, request, runOptions);
+    model.server.succeeded();
+    return result;
   }
 
   return {
@@ -161,7 +154,7 @@ export async function createSdServerEngine(
 type RunOptions = GenerateOptions & { stallTimeoutMs: number };
 
 async function generateImages(
-  { server, manifest }: Model,
+  model: Model,
   request: ResolvedImageRequest,
   { signal, onProgress, sources, stallTimeoutMs }: RunOptions,
 ): Promise<GeneratedFrames> {
@@ -172,23 +165,15 @@ async function generateImages(
   const meter = createProgressMeter({ pictures: num_images, stepsExpected: num_inference_steps, onProgress });
   const frames: Frame[] = [];
   for (const [index, body] of bodies.entries()) {
-    const process = await server.ready(signal);
     meter.begin(index);
-    const { mode } = manifest.server;
-    const { images } = await runServerJob(process, {
-      mode,
-      body,
-      signal,
-      stallTimeoutMs,
-      onOutput: meter.read,
-    });
+    const { images } = await run(model, body, meter, { signal, stallTimeoutMs });
     frames.push(await decoded(decodePicture(images?.[0]?.b64_json ?? '', width, height)));
   }
   return { frames, seeds, timings: meter.timings() };
 }
 
 async function generateVideo(
-  { server, manifest }: Model,
+  model: Model,
   request: ResolvedVideoRequest,
   { signal, onProgress, stallTimeoutMs }: RunOptions,
 ): Promise<GeneratedFrames> {
@@ -198,18 +183,36 @@ async function generateVideo(
     stepsExpected: num_inference_steps,
     onProgress,
   });
-  const process = await server.ready(signal);
   meter.begin(0);
-  const { b64_json } = await runServerJob(process, {
-    mode: manifest.server.mode,
-    body: videoJobBody(request, manifest),
-    signal,
-    stallTimeoutMs,
-    onOutput: meter.read,
-  });
+  const body = videoJobBody(request, model.manifest);
+  const { b64_json } = await run(model, body, meter, { signal, stallTimeoutMs });
   const size = { frameCount: num_frames, widthPx: video_width, heightPx: video_height };
   const frames = await decoded(decodeVideo(b64_json ?? '', size));
   return { frames, seeds: [seed], timings: meter.timings() };
+}
+
+/** One job. When it ends otherwise than as the server says, only a new process helps. */
+async function run(
+  { server, manifest }: Model,
+  body: object,
+  meter: ProgressMeter,
+  { signal, stallTimeoutMs }: Pick<RunOptions, 'signal' | 'stallTimeoutMs'>,
+): Promise<ServerResult> {
+  const process = await server.ready(signal);
+  try {
+    return await runServerJob(process, {
+      mode: manifest.server.mode,
+      body,
+      signal,
+      stallTimeoutMs,
+      onOutput: meter.read,
+    });
+  } catch (error) {
+    const isServerFine = error instanceof WorkerError && error.code === 'internal';
+    // One that died is replaced already, after a pause.
+    if ((signal.aborted || !isServerFine) && server.pid === process.pid) server.replace();
+    throw error;
+  }
 }
 
 /** What the server sent is not for users' eyes when it is no picture. */

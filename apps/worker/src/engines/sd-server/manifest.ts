@@ -60,11 +60,8 @@ const manifestSchema = z.strictObject({
 /** One model of the engine. */
 export type Manifest = z.output<typeof manifestSchema>;
 
-/** One file of a model, as the manifest names it. */
-export type ManifestFile = Manifest['files'][number];
-
 /** A file whose content is known before it is fetched. */
-export type PinnedFile = ManifestFile & { size_bytes: number; sha256: string };
+export type PinnedFile = Manifest['files'][number] & { size_bytes: number; sha256: string };
 
 /**
  * @param model the path of a manifest, or an id: the name of a file in `manifestsFolder` without .json

@@ -104,7 +104,7 @@ export async function startSdServerProcess(options: SdServerProcessOptions): Pro
   const kill = () => {
     if (child.pid !== undefined && groups.has(child.pid)) killGroup(child.pid);
   };
-  const ready = waitUntilReady({ api, died, modelPath: modelPathOf(model), startTimeoutMs });
+  const ready = waitUntilReady(api, model, died, startTimeoutMs);
   ready.catch(kill);
   return {
     pid: child.pid,
@@ -135,17 +135,12 @@ async function findFreePort(): Promise<number> {
   return port;
 }
 
-async function waitUntilReady({
-  api,
-  died,
-  modelPath,
-  startTimeoutMs,
-}: {
-  api: SdServerApi;
-  died: Promise<ProcessDeath>;
-  modelPath: string;
-  startTimeoutMs: number;
-}): Promise<Capabilities> {
+async function waitUntilReady(
+  api: SdServerApi,
+  model: LocalModel,
+  died: Promise<ProcessDeath>,
+  startTimeoutMs: number,
+): Promise<Capabilities> {
   const stop = new AbortController();
   const timer = setTimeout(
     () => stop.abort(new Error(`it was not ready within ${startTimeoutMs} ms`)),
@@ -157,14 +152,25 @@ async function waitUntilReady({
       const capabilities = await api.capabilities(stop.signal).catch(() => null);
       stop.signal.throwIfAborted();
       if (capabilities) {
-        if (capabilities.model.path === modelPath) return capabilities;
-        throw new Error(`another program answers on its port, with the model ${capabilities.model.path}`);
+        checkIdentity(capabilities, model);
+        return capabilities;
       }
       await pause(READY_POLL_MS, undefined, { signal: stop.signal }).catch(() => {});
       stop.signal.throwIfAborted();
     }
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** @throws Error when it is not our server, or its files make something else than the manifest says */
+function checkIdentity({ model: { path }, supported_modes }: Capabilities, model: LocalModel): void {
+  const { mode } = model.manifest.server;
+  if (path !== modelPathOf(model)) {
+    throw new Error(`another program answers on its port, with the model ${path}`);
+  }
+  if (!supported_modes.includes(mode)) {
+    throw new Error(`it makes ${supported_modes.join(', ')} instead of ${mode}`);
   }
 }
 
