@@ -24,12 +24,14 @@ from .sdxl import export_text_encoder, export_unet
 FIXTURES = Path(__file__).parents[2] / "packages" / "diffusion" / "fixtures"
 VOCABULARY_SIZE, END_ID = 577, 576
 
-UNET = dict(
-    sample_size=128, in_channels=4, out_channels=4, block_out_channels=(320, 640, 1280), layers_per_block=2,
-    down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-    up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"), transformer_layers_per_block=(1, 2, 10),
-    attention_head_dim=(5, 10, 20), cross_attention_dim=2048, use_linear_projection=True, addition_embed_type="text_time",
-    addition_time_embed_dim=256, projection_class_embeddings_input_dim=2816)
+UNET = {
+    "sample_size": 128, "in_channels": 4, "out_channels": 4, "block_out_channels": (320, 640, 1280), "layers_per_block": 2,
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+    "transformer_layers_per_block": (1, 2, 10), "attention_head_dim": (5, 10, 20), "cross_attention_dim": 2048,
+    "use_linear_projection": True, "addition_embed_type": "text_time", "addition_time_embed_dim": 256,
+    "projection_class_embeddings_input_dim": 2816,
+}
 """unet/config.json of stabilityai/stable-diffusion-xl-base-1.0."""
 
 
@@ -67,8 +69,8 @@ def main() -> None:
     shutil.copytree(FIXTURES / "micro-sdxl", target)
     for part in ("text_encoder", "text_encoder_2", "unet"):
         shutil.rmtree(target / part)
-    shared = dict(vocab_size=VOCABULARY_SIZE, eos_token_id=END_ID, num_hidden_layers=2, intermediate_size=64,
-                  attn_implementation="eager")
+    shared = {"vocab_size": VOCABULARY_SIZE, "eos_token_id": END_ID, "bos_token_id": END_ID - 1, "num_hidden_layers": 2,
+              "intermediate_size": 64, "attn_implementation": "eager"}
     torch.manual_seed(0)
     first = CLIPTextModel(CLIPTextConfig(hidden_size=768, num_attention_heads=12, **shared))
     second = CLIPTextModelWithProjection(

@@ -48,7 +48,9 @@ def model_card(vae: AutoencoderKL, artist: Artist, training: dict) -> dict:
             "scheduler": "DDIM",
         },
         "limits": {"min_size": 64, "max_size": 256, "max_images": 4, "max_steps": 150},
-        "schedulers": ["DDIM", "K_EULER"],
+        "schedulers": [
+            "DDIM", "PNDM", "KLMS", "K_EULER", "K_EULER_ANCESTRAL", "DPMSolverMultistep", "DPMSolverSinglestep",
+        ],
         "vocabulary": {
             "subjects": NOUNS,
             "backgrounds": list(BACKGROUNDS),
