@@ -35,21 +35,28 @@ describe('the weights of a model', () => {
       const { range = '' } = request.headers;
       requests.push([request.method, request.url, range].join(' ').trim());
       const body = content[request.url?.slice(1) as keyof typeof content];
-      if (!body) return response.writeHead(404).end();
+      if (!body) {
+        response.writeHead(404).end();
+        return;
+      }
       if (request.method === 'HEAD') {
         const headers = {
           'x-linked-etag': `"${sha256Of(body)}"`,
           'x-linked-size': body.length,
           location: '/cdn',
         };
-        return response.writeHead(302, headers).end();
+        response.writeHead(302, headers).end();
+        return;
       }
       const start = Number(/bytes=(\d+)-/.exec(range)?.[1] ?? 0);
       response.writeHead(start > 0 ? 206 : 200, {
         'content-length': body.length - start,
         ...(start > 0 && { 'content-range': `bytes ${start}-${body.length - 1}/${body.length}` }),
       });
-      if (cutAfterBytes === undefined) return response.end(body.subarray(start));
+      if (cutAfterBytes === undefined) {
+        response.end(body.subarray(start));
+        return;
+      }
       response.write(body.subarray(start, cutAfterBytes), () => setTimeout(() => response.destroy(), 50));
       cutAfterBytes = undefined;
     });
