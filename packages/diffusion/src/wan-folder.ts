@@ -8,7 +8,7 @@ import type { VaeConfig } from './model-folder.ts';
 import { type FlowSchedulerConfig, parseFlowSchedulerConfig } from './schedulers/flow-config.ts';
 
 /** The graphs of the pipeline, by their folder names. */
-export const WAN_PARTS = ['text_encoder', 'transformer', 'vae_decoder'] as const;
+const WAN_PARTS = ['text_encoder', 'transformer', 'vae_decoder'] as const;
 /** A graph of the pipeline, by its folder name. */
 export type WanPart = (typeof WAN_PARTS)[number];
 
