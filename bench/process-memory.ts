@@ -20,6 +20,13 @@ export function memoryOfTree(pid: number): TreeMemory {
   };
 }
 
+/** The most that was ever resident in one process, programs and libraries included, in MiB. */
+export function peakResidentMebibytes(pid: number): number {
+  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  if (kilobytes === undefined) throw new Error(`/proc/${pid}/status holds no VmHWM.`);
+  return Number(kilobytes) / 1024;
+}
+
 /** The processes below one, in no particular order. */
 function descendantsOf(pid: number): number[] {
   const parents = readdirSync('/proc')

@@ -11,6 +11,7 @@ const commands = {
   build: { needs: 'run', run: () => {} },
   'build:functions': { needs: 'packages', run: buildFunctionsFolder },
   'build:worker': { needs: 'packages', run: buildWorkerFolder },
+  'bench:diffusion': { needs: 'all', run: (args) => runTypeScript('bench/diffusion/bench.ts', args) },
   'bench:firestore': { needs: 'all', run: (args) => runTypeScript('bench/firestore/bench.ts', args) },
   'bench:worker': { needs: 'all', run: (args) => runTypeScript('bench/worker/bench.ts', args) },
 };
