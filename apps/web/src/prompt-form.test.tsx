@@ -1,12 +1,13 @@
 // @vitest-environment happy-dom
 import { FirepodError, type GenerationRequest } from '@firepod/client';
+import { type ModelCard, modelCardSchema } from '@firepod/contract';
 import { act } from 'react';
 import { expect, test } from 'vitest';
 import { mount } from '../test/mount.tsx';
 import { PromptForm } from './prompt-form.tsx';
 
 /** The form with a function behind it that answers when it is told to, or refuses at once. */
-async function mountForm(refusal?: FirepodError) {
+async function mountForm(refusal?: FirepodError, card?: ModelCard) {
   const requests: GenerationRequest[] = [];
   let answer = () => {};
   const submit = async (request: GenerationRequest) => {
@@ -16,7 +17,9 @@ async function mountForm(refusal?: FirepodError) {
       answer = resolve;
     });
   };
-  const page = await mount(<PromptForm card={undefined} submit={submit} />);
+  const uploads: Blob[] = [];
+  const uploadSource = async (picture: Blob) => `gs://bucket/${uploads.push(picture)}.png`;
+  const page = await mount(<PromptForm card={card} submit={submit} uploadSource={uploadSource} />);
   const prompt = page.find<HTMLTextAreaElement>('textarea', 'Describe a picture');
   return {
     ...page,
@@ -48,6 +51,31 @@ test('settings are sent with the prompt, counted while they are folded away, and
   expect(form.find('button', 'Settings')).toBeDefined();
   await form.click(form.find('button', 'Generate'));
   expect(form.requests[1]).toEqual({ prompt: 'a cat' });
+});
+
+test('a picture to start from is uploaded once, and sent with how much of it may change', async () => {
+  const card = modelCardSchema.parse({
+    id: 'painter',
+    name: 'Painter',
+    version: '1',
+    tasks: ['text2img', 'img2img'],
+    native_size: { width: 128, height: 128 },
+    size_multiple: 8,
+    defaults: {},
+    licence: 'MIT',
+  });
+  const form = await mountForm(undefined, card);
+  const picture = new File(['bytes'], 'in.png', { type: 'image/png' });
+  const input = form.find<HTMLInputElement>('input[type=file]');
+  Object.defineProperty(input, 'files', { value: [picture] });
+  await act(async () => input.dispatchEvent(new Event('change', { bubbles: true })));
+  await form.type(form.prompt, 'a cat');
+  await form.type(form.find<HTMLInputElement>('input', 'Change'), '0.3');
+  await form.click(form.find('button', 'Generate'));
+  await form.answer();
+  await form.click(form.find('button', 'Generate'));
+  const request = { prompt: 'a cat', image_url: 'gs://bucket/1.png', strength: 0.3 };
+  expect(form.requests).toEqual([request, request]);
 });
 
 test('Ctrl+Enter and Command+Enter send, Enter alone does not, and while it is being sent nothing does', async () => {

@@ -10,26 +10,33 @@ import {
   countSettings,
   type Draft,
   emptyDraft,
+  isAlwaysShown,
   isShownInFields,
   problemOf,
   requestOf,
 } from './request-draft.ts';
 import { type RequestMemory, submitOnce } from './request-id.ts';
 import { SettingsFields } from './settings-fields.tsx';
+import { SourcePicker } from './source-picker.tsx';
 
 interface PromptFormProps {
   card: ModelCard | undefined;
   submit: (request: GenerationRequest, options: { requestId: string }) => Promise<unknown>;
+  /** Resolves with the address of a picture to start from. */
+  uploadSource: (picture: Blob) => Promise<string>;
 }
 
-export function PromptForm({ card, submit }: PromptFormProps) {
+export function PromptForm({ card, submit, uploadSource }: PromptFormProps) {
   const [draft, setDraft] = useState(emptyDraft);
+  const [picture, setPicture] = useState<File | null>(null);
   const [isOpen, setIsOpen] = useState(false);
   const [isBusy, setIsBusy] = useState(false);
   const [failure, setFailure] = useState<FirepodError>();
   // The state above is drawn later: a second Ctrl+Enter can come before that.
   const isSending = useRef(false);
   const memory = useRef<RequestMemory>({});
+  // A picture that was sent once has its address: the same request again is the same to the function.
+  const uploaded = useRef<{ picture: File; url: string }>(undefined);
   const promptInput = useRef<HTMLTextAreaElement>(null);
   const settingsId = useId();
 
@@ -42,12 +49,16 @@ export function PromptForm({ card, submit }: PromptFormProps) {
     setIsBusy(true);
     setFailure(undefined);
     try {
-      await submitOnce(memory.current, requestOf(draft), submit);
+      if (picture !== null && uploaded.current?.picture !== picture) {
+        uploaded.current = { picture, url: await uploadSource(picture) };
+      }
+      const imageUrl = picture === null ? undefined : uploaded.current?.url;
+      await submitOnce(memory.current, requestOf(draft, imageUrl), submit);
     } catch (error) {
       if (!(error instanceof FirepodError)) throw error;
       setFailure(error);
       // A field behind "Settings" that was refused has to be seen.
-      if (error.problems.some(({ field }) => field !== 'prompt' && field in emptyDraft)) setIsOpen(true);
+      if (error.problems.some(({ field }) => !isAlwaysShown(field) && field in emptyDraft)) setIsOpen(true);
     } finally {
       isSending.current = false;
       setIsBusy(false);
@@ -109,6 +120,9 @@ export function PromptForm({ card, submit }: PromptFormProps) {
             ))}
           </Group>
         )}
+        {card?.tasks.includes('img2img') && (
+          <SourcePicker picture={picture} choose={setPicture} draft={draft} set={set} failure={failure} />
+        )}
         <Collapse in={isOpen} id={settingsId}>
           <SettingsFields card={card} draft={draft} set={set} failure={failure} />
         </Collapse>
@@ -132,7 +146,7 @@ export function PromptForm({ card, submit }: PromptFormProps) {
                 variant="subtle"
                 color="gray"
                 onClick={() => {
-                  setDraft({ ...emptyDraft, prompt: draft.prompt });
+                  setDraft({ ...emptyDraft, prompt: draft.prompt, strength: draft.strength });
                   setFailure(undefined);
                   // The button itself goes away.
                   promptInput.current?.focus();

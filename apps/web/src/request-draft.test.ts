@@ -63,7 +63,7 @@ test('a refusal stands below its fields when the form has all of them, without t
   );
   expect(problemOf(refusal('width'), 'height')).toBeUndefined();
   expect(isShownInFields(refusal('width', 'prompt'))).toBe(true);
-  expect(isShownInFields(refusal('width', 'strength'))).toBe(false);
+  expect(isShownInFields(refusal('width', 'image_url'))).toBe(false);
   expect(isShownInFields(new FirepodError('unavailable'))).toBe(false);
 });
 

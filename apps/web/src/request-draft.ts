@@ -1,9 +1,11 @@
 /** A request while a person fills it in, what it becomes when it is sent, and what was refused of it. */
 import type { FirepodError, GenerationRequest } from '@firepod/client';
 import {
+  DEFAULTS,
   GUIDANCE_SCALE_MAX,
   IMAGES_MAX,
   type ModelCard,
+  OUTPUT_FORMATS,
   SEED_MAX,
   SIZE_MAX_PX,
   SIZE_MIN_PX,
@@ -24,11 +26,14 @@ export interface Draft {
   readonly num_inference_steps: NumberDraft;
   readonly guidance_scale: NumberDraft;
   readonly seed: NumberDraft;
+  /** Only with a picture to start from. */
+  readonly strength: NumberDraft;
   readonly scheduler: string | null;
 }
 
 export type DraftField = keyof Draft;
-export type NumberField = Exclude<DraftField, 'prompt' | 'negative_prompt' | 'scheduler'>;
+/** The number fields behind "Settings". */
+export type NumberField = Exclude<DraftField, 'prompt' | 'negative_prompt' | 'scheduler' | 'strength'>;
 
 export const emptyDraft: Draft = {
   prompt: '',
@@ -39,23 +44,33 @@ export const emptyDraft: Draft = {
   num_inference_steps: '',
   guidance_scale: '',
   seed: '',
+  strength: '',
   scheduler: null,
 };
 
 /**
  * Only what the person filled in: the function keeps `request_data` as sent, and defaults are the model's. Values are
  * not judged here: the function is, and explains what it refuses.
+ * @param imageUrl the address of the picture to start from
  */
-export function requestOf(draft: Draft): GenerationRequest {
-  const filled = Object.entries(draft)
+export function requestOf(draft: Draft, imageUrl?: string): GenerationRequest {
+  const { strength, ...rest } = draft;
+  const fields = imageUrl === undefined ? rest : { ...rest, image_url: imageUrl, strength };
+  const filled = Object.entries(fields)
     .map(([field, value]) => [field, isNumberField(field) ? toNumber(value) : trim(value)] as const)
     .filter(([field, value]) => field === 'prompt' || !isEmpty(value));
   return Object.fromEntries(filled) as unknown as GenerationRequest;
 }
 
-/** How many fields besides the prompt are not left to the model. */
+/** How many fields behind "Settings" are not left to the model. */
 export function countSettings(draft: Draft): number {
-  return Object.entries(draft).filter(([field, value]) => field !== 'prompt' && !isEmpty(trim(value))).length;
+  return Object.entries(draft).filter(([field, value]) => !isAlwaysShown(field) && !isEmpty(trim(value)))
+    .length;
+}
+
+/** Whether a field stands in the form itself and not behind "Settings". */
+export function isAlwaysShown(field: string): boolean {
+  return field === 'prompt' || field === 'strength';
 }
 
 /** What a field's problem says, without the field's name: it stands below the field. */
@@ -76,6 +91,12 @@ export interface NumberRange {
   readonly step: number;
   readonly fallback: number | undefined;
 }
+
+/** What may be uploaded to start from. */
+export const sourceTypes = OUTPUT_FORMATS.map((format) => `image/${format}`);
+
+/** The contract's range and default of `strength`, in steps that can be seen. */
+export const strengthRange = { min: 0.05, max: 1, step: 0.05, fallback: DEFAULTS.img2img_strength };
 
 export function rangesOf(card: ModelCard | undefined): Record<NumberField, NumberRange> {
   const { defaults, limits, native_size } = card ?? {};
@@ -101,15 +122,16 @@ export function rangesOf(card: ModelCard | undefined): Record<NumberField, Numbe
 }
 
 const numberFields: readonly string[] = [
+  'strength',
   'width',
   'height',
   'num_images',
   'num_inference_steps',
   'guidance_scale',
   'seed',
-] satisfies NumberField[];
+] satisfies (NumberField | 'strength')[];
 
-function isNumberField(field: string): field is NumberField {
+function isNumberField(field: string): boolean {
   return numberFields.includes(field);
 }
 

@@ -35,7 +35,7 @@ export function Studio({ app, user }: { app: FirebaseApp; user: User }) {
         signOut={() => void signOut(getAuth(app))}
       />
       <Stack component="main" gap="lg">
-        <PromptForm card={card} submit={client.submit} />
+        <PromptForm card={card} submit={client.submit} uploadSource={client.uploadSource} />
         {isOutOfReach && (
           <Alert color="yellow" role="status">
             The server cannot be reached. What you see may be old; it goes on by itself when the connection is

@@ -27,7 +27,11 @@ export async function uploadSource(auth: Auth, picture: Blob): Promise<string> {
     const message = `The picture has ${picture.size} bytes; expected at most ${SOURCE_MAX_BYTES}.`;
     throw new FirepodError('invalid_argument', message);
   }
-  const name = `${crypto.randomUUID()}.${picture.type.replace('image/', '')}`;
+  // Not crypto.randomUUID, which plain http on a network address does not have.
+  const random = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) =>
+    byte.toString(16).padStart(2, '0'),
+  );
+  const name = `${random.join('')}.${picture.type.replace('image/', '')}`;
   const object = ref(getStorage(auth.app), sourceObjectName(currentUser.uid, name));
   try {
     // Bytes and not the Blob: the SDK's build for Node takes no other.
