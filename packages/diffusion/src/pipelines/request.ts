@@ -122,7 +122,8 @@ export function assertRefinerRequest(
   assertStrength(strength);
 }
 
-function assertField(field: string, value: unknown, isValid: boolean, expected: string): void {
+/** Throws `invalid_request` naming the field, its value and what was expected, unless the value is valid. */
+export function assertField(field: string, value: unknown, isValid: boolean, expected: string): void {
   if (isValid) return;
   throw new DiffusionError('invalid_request', `${field} is ${JSON.stringify(value)}; expected ${expected}.`);
 }

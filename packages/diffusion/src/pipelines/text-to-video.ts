@@ -1,7 +1,7 @@
 /** Text to video as diffusers' WanPipeline runs it: from noise over space and time to frames. */
 
 import { setImmediate } from 'node:timers/promises';
-import { DiffusionError, throwIfAborted } from '../errors.ts';
+import { throwIfAborted } from '../errors.ts';
 import { applyGuidance } from '../guidance.ts';
 import { cleanPrompt } from '../prompt-cleaning.ts';
 import { createNoiseGenerator } from '../random.ts';
@@ -11,7 +11,7 @@ import type { FloatTensor } from '../tensor.ts';
 import { type RgbImage, unscaleLatents } from '../vae.ts';
 import { toRgbFrames } from '../video-frames.ts';
 import type { WanFolder } from '../wan-folder.ts';
-import type { GenerationProgress, GenerationResult } from './request.ts';
+import { assertField, type GenerationProgress, type GenerationResult } from './request.ts';
 import type { WanModel } from './wan-model.ts';
 
 /** How far a request is, as for pictures; the shape of the latents is [1, channels, frames, height, width]. */
@@ -182,11 +182,6 @@ function assertVideoRequest(folder: WanFolder, request: TextToVideoRequest): voi
   assertField('video_guidance_scale', guidanceScale, isScale, 'a number from 0');
   const isSeed = Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32;
   assertField('seed', seed, isSeed, 'a whole number from 0 to 4294967295');
-}
-
-function assertField(field: string, value: unknown, isValid: boolean, expected: string): void {
-  if (isValid) return;
-  throw new DiffusionError('invalid_request', `${field} is ${JSON.stringify(value)}; expected ${expected}.`);
 }
 
 /** Tells the listener, then lets aborts and messages in: encoder and decoder hold the thread as the transformer does. */
