@@ -62,7 +62,7 @@ async function work(job) {
   const { prompt, seed, width, height } = job.body;
   const steps = job.body.sample_params.sample_steps;
   job.status = 'generating';
-  INFO(mode === 'img_gen' ? `generate_image ${width}x${height}` : `generate_video ${width}x${height}x5`);
+  if (mode === 'img_gen') INFO(`generate_image ${width}x${height}`);
   if (prompt === 'hangs') await new Promise(() => {});
   if (prompt === 'fills memory') {
     ERROR('unet: failed to allocate the compute buffer');
@@ -81,7 +81,7 @@ async function work(job) {
   bar(3, 9, { fill: '#', speed: '1.50GB/s' });
   bar(9, 9, { fill: '#', speed: '1.50GB/s' });
   INFO('get_learned_condition completed, taking 0.31s');
-  if (mode === 'img_gen') INFO(`generating image: 1/1 - seed ${seed}`);
+  INFO(mode === 'img_gen' ? `generating image: 1/1 - seed ${seed}` : `generate_video ${width}x${height}x5`);
   for (let step = 1; step <= steps; step += 1) {
     await pause(5);
     if (prompt === 'prints garbage')
@@ -100,7 +100,7 @@ async function work(job) {
     if (prompt === 'waits') await pause(50);
   }
   INFO('sampling completed, taking 0.10s');
-  INFO('decoding 1 latents');
+  if (mode === 'img_gen') INFO('decoding 1 latents');
   bar(1, 2, { speed: '3.00s/it' }); // tiles
   job.result =
     mode === 'img_gen' ? { output_format: 'png', images: await images(job.body) } : await video(job.body);

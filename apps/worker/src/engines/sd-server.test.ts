@@ -181,7 +181,10 @@ describe('the sd-server engine', { timeout: 60_000 }, () => {
     const description = await engine.describe();
     expect(descriptionFor(description, 'inpaint').card.id).toBe('pictures');
     expect(descriptionFor(description, 'text2video').card.id).toBe('videos');
-    const { frames, seeds } = await engine.generate(video, options());
+    const steps: number[] = [];
+    const onProgress = ({ phase, step }: EngineProgress) => phase === 'denoising' && steps.push(step);
+    const { frames, seeds } = await engine.generate(video, options({ onProgress }));
+    expect(steps).toEqual([0, 1, 2, 3, 4]);
     expect(seeds).toEqual([7]);
     expect(frames.map(({ rgb }) => Math.round((rgb[0] ?? 0) / 20))).toEqual([0, 1, 2, 3, 4]);
     expect(models.jobsOf('videos')[0]).toMatchObject({

@@ -24,8 +24,10 @@ const LOG_PREFIX = /^\[(?:DEBUG|INFO|WARN|ERROR) *\] (?:\S+ *- )?/;
 
 /** Messages of stable-diffusion.cpp that begin a phase; the bars of tiled decoding look like those of steps. */
 const PHASE_MESSAGES: readonly (readonly [RegExp, 'encoding' | 'denoising' | 'decoding'])[] = [
-  [/^generate_(image|video) \d+x\d+/, 'encoding'],
+  [/^generate_image \d+x\d+/, 'encoding'],
   [/^get_learned_condition completed/, 'denoising'],
+  // Not as with pictures, whose message of this kind comes first: a video's comes after its text was encoded.
+  [/^generate_video \d+x\d+/, 'denoising'],
   [/^generating image: /, 'denoising'],
   [/^sampling completed/, 'decoding'],
   [/^generating .*latent.* completed/, 'decoding'],
