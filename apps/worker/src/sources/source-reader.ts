@@ -13,7 +13,7 @@ const FETCH_TIMEOUT_MS = 30_000;
 const RETRY_DELAYS_MS = [300, 1000];
 
 /** Who asks, and until when. */
-export interface SourceRequest {
+interface SourceRequest {
   /** Null: nobody, and then no upload can be theirs. */
   userId: string | null;
   signal: AbortSignal;

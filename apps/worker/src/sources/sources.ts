@@ -14,7 +14,7 @@ export interface OpenSources {
 }
 
 /** What a recipe says of a source: enough to know it again, and no address, which may carry a signature. */
-export interface SourceNote {
+interface SourceNote {
   /** Of the file. */
   sha256: string;
   width: number;
