@@ -37,6 +37,10 @@ def main() -> None:
     parser.add_argument("--count", type=int, help="at most this many captions of each kind, for a quick look")
     parser.add_argument("--sheet", action="store_true", help="write models/samples.png and models/samples-wan.png, too")
     arguments = parser.parse_args()
+    if arguments.sheet and arguments.count:
+        parser.error("A sheet shows every subject, so --sheet goes without --count.")
+    if arguments.folder and arguments.model == "all":
+        parser.error("--folder is of one model: say which with --model.")
     torch.set_num_threads(int(os.environ.get("FIREPOD_TRAIN_THREADS", "1")))
     artist = Artist(fetch_icons())
     for model in ("sdxl", "wan") if arguments.model == "all" else (arguments.model,):

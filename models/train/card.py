@@ -49,7 +49,13 @@ def model_card(vae: AutoencoderKL, artist: Artist, training: dict) -> dict:
         },
         "limits": {"min_size": 64, "max_size": 256, "max_images": 4, "max_steps": 150},
         "schedulers": [
-            "DDIM", "PNDM", "KLMS", "K_EULER", "K_EULER_ANCESTRAL", "DPMSolverMultistep", "DPMSolverSinglestep",
+            "DDIM",
+            "PNDM",
+            "KLMS",
+            "K_EULER",
+            "K_EULER_ANCESTRAL",
+            "DPMSolverMultistep",
+            "DPMSolverSinglestep",
         ],
         "vocabulary": {
             "subjects": NOUNS,

@@ -24,7 +24,7 @@ CLIPS_PER_COMBINATION = 12
 """Clips of each subject in each motion, on different backgrounds and at different places."""
 
 WARM_UP_STEPS, WARM_UP_BATCH = 150, 128
-STEPS = 3250
+STEPS = 3100
 BATCH = 16
 EMA_LIMIT = 0.995
 PEAK_RATE = 1e-3

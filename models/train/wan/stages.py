@@ -50,6 +50,7 @@ def run_wan(stages: tuple[str, ...], artist: Artist, work: Path, output: Path, d
             "decoder_steps": polish.STEPS,
             "denoiser_steps": step,
             "denoiser_samples": step * diffusion.BATCH,
+            "optimiser": "AdamW; Muon for the matrices in the transformer's blocks",
             "hardware": "one CPU core, bfloat16 autocast",
         }
         card = model_card(autoencoder, artist, pool, training)
