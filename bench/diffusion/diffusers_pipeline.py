@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import diffusers
 import numpy as np
@@ -53,6 +54,7 @@ def main() -> None:
     case = json.loads(sys.argv[1])
     torch.set_num_threads(case["threads"])
     diffusers.utils.logging.set_verbosity_error()
+    diffusers.utils.logging.disable_progress_bar()
     is_video = case["task"] == "text2video"
     pipeline = (
         load_wan(case["torchFolder"]) if is_video else StableDiffusionXLPipeline.from_pretrained(case["torchFolder"])
@@ -98,7 +100,7 @@ def main() -> None:
         message = {
             "totalMs": total_ms,
             "networksMs": networks.total_ms,
-            "stepsMs": [(after - before) * 1000 for before, after in zip(step_ends, step_ends[1:], strict=False)],
+            "stepsMs": [(after - before) * 1000 for before, after in pairwise(step_ends)],
         }
         if line.strip() == "paint-and-show":
             pixels = output.frames[0] * 255 if is_video else np.asarray(output.images[0])

@@ -193,6 +193,7 @@ def main() -> None:
     parser.add_argument("target", type=Path, help="the diffusers folder to write")
     arguments = parser.parse_args()
     diffusers.utils.logging.set_verbosity_error()
+    diffusers.utils.logging.disable_progress_bar()
     index = json.loads((arguments.source / "model_index.json").read_text())
     is_wan = index["_class_name"] == "WanPipeline"
     pipeline = wan_pipeline(arguments.source) if is_wan else sdxl_pipeline(arguments.source, index)
