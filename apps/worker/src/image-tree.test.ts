@@ -151,7 +151,8 @@ describe('the image’s files, outside of the clone', { timeout: 60_000 }, () =>
     const [uid, gid] = textsOf(stage, 'USER')[0]!.split(':').map(Number);
     const variables = Object.entries(environmentOf(stage)).map(([name, value]) => [
       name,
-      value.startsWith('/') ? join(tree.root, value) : value,
+      // Lists of paths too.
+      value.replaceAll(/(?<=^|:)(?=\/)/g, tree.root),
     ]);
     worker = spawn(process.execPath, args, {
       cwd: join(tree.root, tree.workingFolder),
