@@ -11,7 +11,7 @@ import type { PromptEmbeddings } from './text-encoding.ts';
 import type { TimestepRange } from './timestep-range.ts';
 
 /** One prompt as the UNet is told of it. */
-export interface PromptConditioning extends PromptEmbeddings {
+interface PromptConditioning extends PromptEmbeddings {
   /** [1, 6] or, for a refiner, [1, 5]; see micro-conditioning.ts. */
   readonly timeIds: FloatTensor;
 }

@@ -11,7 +11,7 @@ import { parseSchedulerConfig, type SchedulerConfig } from './schedulers/schedul
 const SDXL_SCALING_FACTOR = 0.13025;
 
 /** A text encoder of the pipeline, by its folder name. */
-export type TextEncoderPart = 'text_encoder' | 'text_encoder_2';
+type TextEncoderPart = 'text_encoder' | 'text_encoder_2';
 /** A graph of the pipeline, by its folder name. */
 export type ModelPart = TextEncoderPart | 'unet' | 'vae_decoder' | 'vae_encoder';
 /** What a model can be asked for. */

@@ -14,7 +14,7 @@ declare const database: PageDatabase;
 declare const events: string[];
 
 /** How a page connects. */
-export type PageConnection = {
+type PageConnection = {
   server: { host: string; port: number; projectId: string };
   longPolling: boolean;
   /** Whether all pages of its browser context share one persistent cache. */

@@ -76,7 +76,7 @@ export type Transactions = {
   recordReplaced(changes: readonly PlannedChange[]): void;
 };
 
-export type Committer = {
+type Committer = {
   readonly sinceMs: number;
   /** A plain write gets one when it has to wait. */
   entry: Entry | undefined;

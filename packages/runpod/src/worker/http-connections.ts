@@ -12,7 +12,7 @@ export interface HttpReply {
 }
 
 /** What is asked. */
-export interface HttpRequest {
+interface HttpRequest {
   method: 'GET' | 'POST';
   headers: Record<string, string>;
   body?: Uint8Array | undefined;
