@@ -18,7 +18,7 @@ test('a request holds the trimmed prompt and nothing that was left empty', () =>
 });
 
 test('a filled form is a request that the function takes as it is', () => {
-  const request = requestOf({
+  const filled: Draft = {
     prompt: 'a cat',
     negative_prompt: 'dogs',
     width: 128,
@@ -27,7 +27,14 @@ test('a filled form is a request that the function takes as it is', () => {
     num_inference_steps: 150,
     guidance_scale: '3.5',
     seed: 0,
+    strength: '0.3',
     scheduler: 'DDIM',
+  };
+  const request = requestOf(filled);
+  expect(requestOf(filled, 'gs://b/generating/ada/source/a.png')).toEqual({
+    ...request,
+    image_url: 'gs://b/generating/ada/source/a.png',
+    strength: 0.3,
   });
   expect(request).toEqual({
     prompt: 'a cat',
