@@ -84,7 +84,10 @@ describe('the worker as a program', { timeout: 60_000 }, () => {
     );
 
     const card = await firebase.firestore.doc('firepod_models/tiny-sdxl').get();
-    expect(card.data()).toMatchObject({ tasks: ['text2img', 'img2img', 'inpaint'], native_size: { width: 128, height: 128 } });
+    expect(card.data()).toMatchObject({
+      tasks: ['text2img', 'img2img', 'inpaint'],
+      native_size: { width: 128, height: 128 },
+    });
 
     await givesBackWhenToldToEnd(worker);
     const lines = worker
