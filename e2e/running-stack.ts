@@ -2,7 +2,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { cloneFolder, portPlan, type Stack, type StackOptions, startStack, startStudio } from '@firepod/dev';
+import {
+  portPlan,
+  type Stack,
+  type StackOptions,
+  shippedModelFolders,
+  startStack,
+  startStudio,
+} from '@firepod/dev';
 
 export interface TestStack extends Stack {
   readonly dataFolder: string;
@@ -14,7 +21,7 @@ export async function startTestStack(options: Partial<StackOptions> = {}): Promi
   const stack = await startStack({
     dataFolder,
     ports: portPlan('any'),
-    modelFolders: [join(cloneFolder, 'models/tiny-sdxl')],
+    modelFolders: shippedModelFolders,
     ...options,
   });
   const studio = await startStudio(stack);

@@ -1,6 +1,4 @@
 /** A video from the prompt to a browser that plays it, by a worker that has one model for pictures and one for videos. */
-import { join } from 'node:path';
-import { cloneFolder } from '@firepod/dev';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { launchChromium } from './chromium.ts';
@@ -19,8 +17,7 @@ let user: TestUser;
 let browser: Browser;
 
 beforeAll(async () => {
-  const modelFolders = ['models/tiny-sdxl', 'models/tiny-wan'].map((folder) => join(cloneFolder, folder));
-  [stack, browser] = await Promise.all([startTestStack({ modelFolders }), launchChromium()]);
+  [stack, browser] = await Promise.all([startTestStack(), launchChromium()]);
   user = await signInTestUser(stack);
 });
 afterAll(async () => {

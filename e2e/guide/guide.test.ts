@@ -136,19 +136,40 @@ test.each(['runsync', 'run'] as const)(
   },
 );
 
-test('a video, which the default model cannot make, ends as failed with the guide’s keys and a sentence', async () => {
+test('a video submitted by the guide is completed with the guide’s keys, where the guide looks for it', async () => {
   const { user } = await signInAnonymously(guideApp.auth);
   const errors: Error[] = [];
   const { heard, stop } = listenAsTheGuideDoes(guideApp.firestore, user, (error) => errors.push(error));
-  const { file_uid } = await callGuide('run', 'generateVideo', { prompt: 'a cat', num_frames: 17 });
+  const request = { prompt: 'a red apple moving right', num_frames: 9, num_inference_steps: 4 };
+  const { file_uid } = await callGuide('runsync', 'generateVideo', request);
+  await vi.waitFor(() => expect(heard.ready).toHaveLength(1), { timeout: 60_000, interval: 50 });
+  stop();
+  const completed = heard.states.get(file_uid)?.at(-1) ?? {};
+  expect(sorted(Object.keys(completed))).toEqual(sorted([...guideKeys.completed, ...addedWhenClaimed]));
+  const { video_url: url, fps } = completed['generation_data'];
+  expect(heard.ready).toEqual([[file_uid, url]]);
+  expect(fps).toBe(8);
+  const folder = `http://${stack.host}:${stack.ports.storage}/${stack.bucket}/generating/${user.uid}/video`;
+  expect(decodeURIComponent(url)).toBe(`${folder}/${file_uid}.mp4`);
+  const response = await fetch(url);
+  expect(response.headers.get('content-type')).toBe('video/mp4');
+  await response.body?.cancel();
+  expect(errors).toEqual([]);
+});
+
+test('a video that is longer than the model can make ends as failed with the guide’s keys and a sentence', async () => {
+  const { user } = await signInAnonymously(guideApp.auth);
+  const errors: Error[] = [];
+  const { heard, stop } = listenAsTheGuideDoes(guideApp.firestore, user, (error) => errors.push(error));
+  const { file_uid } = await callGuide('run', 'generateVideo', { prompt: 'a cat', num_frames: 37 });
   await vi.waitFor(() => expect(heard.states.get(file_uid)?.at(-1)?.['status']).toBe('failed'), {
     timeout: 60_000,
     interval: 50,
   });
   stop();
   const failed = heard.states.get(file_uid)?.at(-1) ?? {};
-  expect(failed['error_code']).toBe('model_not_available');
-  expect(failed['error']).toMatch(/text2video/);
+  expect(failed['error_code']).toBe('invalid_argument');
+  expect(failed['error']).toMatch(/^num_frames: 37 is not allowed; expected .* to 33/);
   const added = ['error_code', 'updated_at', 'job', 'started_at', 'task_type'];
   expect(sorted(guideKeys.failed).every((key) => key in failed)).toBe(true);
   expect(
