@@ -140,7 +140,9 @@ function readInstalled(folder: string): { version: string } | undefined {
 }
 
 function runShell(command: string, cwd: string): void {
-  const env = { ...process.env, npm_config_update_notifier: 'false' };
+  // An image is built without what `npm test` tells its children, such as this clone's own engine-strict.
+  const inherited = Object.entries(process.env).filter(([name]) => !name.toLowerCase().startsWith('npm_'));
+  const env = { ...Object.fromEntries(inherited), npm_config_update_notifier: 'false' };
   const { status, stdout, stderr, error } = spawnSync('sh', ['-c', command], { cwd, env, encoding: 'utf8' });
   if (status !== 0) {
     throw new Error(`RUN ${command} ended with ${status}: ${stdout}${stderr}`, { cause: error });
