@@ -10,7 +10,7 @@ import {
 import { blurHashOf, type EncodedFile, encodeImage, encodePoster, encodeThumbnail } from '../encode/image.ts';
 import { type ParametersSource, parametersText } from '../encode/parameters.ts';
 import { encodeVideo } from '../encode/video.ts';
-import type { GeneratedFrames } from '../engines/engine.ts';
+import type { Frame, GeneratedFrames } from '../engines/engine.ts';
 import type { NamedFile } from '../storage/media-store.ts';
 
 /** The encoded files of one request. */
@@ -36,11 +36,13 @@ export async function encodeFrames(
   request: ResolvedRequest,
   options: EncodeOptions,
 ): Promise<EncodedMedia> {
-  const files =
+  const [files, blurhash] = await Promise.all([
     request.task_type === 'text2video'
-      ? await encodeAsVideo(generated, request, options)
-      : await encodeAsImages(generated, request, options);
-  return { ...files, blurhash: await blurHashOf(generated.frames[0]!) };
+      ? encodeAsVideo(generated, request, options)
+      : encodeAsImages(generated, request, options),
+    blurHashOf(generated.frames[0]!),
+  ]);
+  return { ...files, blurhash };
 }
 
 async function encodeAsImages(
@@ -48,13 +50,13 @@ async function encodeAsImages(
   request: ResolvedImageRequest,
   { source }: EncodeOptions,
 ) {
-  const results = frames.map((frame, index) =>
-    encodeImage(frame, request.output_format, parametersText(request, seeds[index]!, source)),
-  );
-  return {
-    results: await Promise.all(results),
-    thumbnails: await Promise.all(frames.map(encodeThumbnail)),
-  };
+  const encodeResult = (frame: Frame, index: number) =>
+    encodeImage(frame, request.output_format, parametersText(request, seeds[index]!, source));
+  const [results, thumbnails] = await Promise.all([
+    Promise.all(frames.map(encodeResult)),
+    Promise.all(frames.map(encodeThumbnail)),
+  ]);
+  return { results, thumbnails };
 }
 
 async function encodeAsVideo(

@@ -43,7 +43,7 @@ export interface PaintOptions {
   signal: AbortSignal;
   /** `preview` is the data URL of a newer picture, or null. */
   onProgress: (progress: Progress, preview: string | null) => void;
-  /** Called with the resolved request, when its sources are there, before the engine works for it; its failure is the painting's. */
+  /** Called with the resolved request, when its sources are there; it runs while the engine does, and its failure ends both. */
   prepare?: (request: ResolvedRequest) => Promise<void>;
   logger: Logger;
 }
@@ -75,15 +75,23 @@ export async function paint(options: PaintOptions): Promise<Painting> {
   let request = resolveForCard(input, card, seed);
   const sources = await openSources(input, sourceReader, signal);
   if (sources) request = resolveForCard(withSourceSize(input, sources, card), card, seed);
-  await prepare?.(request);
-  const result = await engine.generate(request, {
-    signal,
-    sources: sources ? await decodeSources(sources, request) : undefined,
-    onProgress({ preview, ...step }) {
-      show(meter.step(step));
-      if (preview) void showPreview(preview);
-    },
-  });
+  const pictures = sources ? await decodeSources(sources, request) : undefined;
+  const preparing = new AbortController();
+  const prepared = prepare?.(request).catch((error: unknown) => preparing.abort(error));
+  let result: GeneratedFrames;
+  try {
+    result = await engine.generate(request, {
+      signal: AbortSignal.any([signal, preparing.signal]),
+      sources: pictures,
+      onProgress({ preview, ...step }) {
+        show(meter.step(step));
+        if (preview) void showPreview(preview);
+      },
+    });
+  } finally {
+    await prepared;
+  }
+  preparing.signal.throwIfAborted();
   show(meter.begin('uploading'));
   const notes = sources && notesOf(sources);
   const source = {
