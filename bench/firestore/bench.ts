@@ -2,13 +2,7 @@
 import { type ComparedRow, comparedTable, figuresOf, significant } from '../figures.ts';
 import { describeMachine } from '../machine.ts';
 import { measureBrowserLatencies } from './browser-latency.ts';
-import {
-  measureFanOut,
-  measureLargeCollection,
-  measureLatencies,
-  measureWrites,
-  withServer,
-} from './measurements.ts';
+import { measureLargeCollection, measureLatencies, measureWrites, withServer } from './measurements.ts';
 import { installPeer, ours, type ServerProgram, startServer } from './server-program.ts';
 
 const peer = installPeer();
@@ -28,9 +22,11 @@ const starts = await both(async (program) => {
 });
 const writes = await both((program) => withServer(program, (firestore) => measureWrites(firestore, 3)));
 const latencies = await both((program) =>
-  withServer(program, (firestore) => measureLatencies(firestore, 200)),
+  withServer(program, (firestore) => measureLatencies(firestore, { listeners: 1, writes: 200 })),
 );
-const fanOuts = await both((program) => withServer(program, (firestore) => measureFanOut(firestore, 20)));
+const fanOuts = await both((program) =>
+  withServer(program, (firestore) => measureLatencies(firestore, { listeners: 200, writes: 20 })),
+);
 const large = await both((program) =>
   withServer(program, (firestore, server) => measureLargeCollection(firestore, server, documents)),
 );

@@ -41,25 +41,13 @@ export async function measureWrites(firestore: Firestore, seconds: number) {
   return { sequentialPerSecond: await written(1), parallelPerSecond: await written(50) };
 }
 
-/** Milliseconds from the call of a write to the callback of one listener, `writes` times. */
-export async function measureLatencies(firestore: Firestore, writes: number): Promise<number[]> {
+/** Milliseconds from the call of a write until the last of `listeners` on its document has it, `writes` times. */
+export async function measureLatencies(
+  firestore: Firestore,
+  { listeners, writes }: { listeners: number; writes: number },
+): Promise<number[]> {
   const document = firestore.doc('bench/latency');
-  return withListeners(document, 1, async (whenAllHave) => {
-    const latenciesMs: number[] = [];
-    for (let n = 1; n <= writes; n += 1) {
-      const all = whenAllHave(n);
-      const sentAtMs = performance.now();
-      await document.set({ n });
-      latenciesMs.push((await all) - sentAtMs);
-    }
-    return latenciesMs;
-  });
-}
-
-/** Milliseconds from the call of a write until the last of 200 listeners on its document has it, `writes` times. */
-export async function measureFanOut(firestore: Firestore, writes: number): Promise<number[]> {
-  const document = firestore.doc('bench/fan-out');
-  return withListeners(document, 200, async (whenAllHave) => {
+  return withListeners(document, listeners, async (whenAllHave) => {
     const latenciesMs: number[] = [];
     for (let n = 1; n <= writes; n += 1) {
       const all = whenAllHave(n);
