@@ -1,4 +1,6 @@
 /** What is measured of a RunPod worker, each on an endpoint of its own with nothing else on it. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createRunpodClient, type RunpodClient } from '@firepod/runpod/client';
 import { type LocalRunpod, startLocalRunpod } from '@firepod/runpod/local';
@@ -68,6 +70,18 @@ export async function measureCancel(program: WorkerProgram): Promise<number> {
     await client.cancel(id);
     return Number((await stopped)[1]) - cancelledAtMs;
   });
+}
+
+/** What a process takes before it has loaded a worker. */
+export async function measureIdleInterpreter({ command, idleArgs }: WorkerProgram): Promise<TreeMemory> {
+  const child = spawn(command, idleArgs, { stdio: 'ignore' });
+  try {
+    await once(child, 'spawn');
+    await sleep(1_000);
+    return memoryOfTree(child.pid!);
+  } finally {
+    child.kill();
+  }
 }
 
 /** A worker that has done one job and waits for more. */

@@ -8,19 +8,28 @@ import { withoutSystemChecks } from './runpod-python.ts';
 
 /** One side of the comparison. */
 export interface WorkerProgram {
-  readonly name: string;
   readonly command: string;
   readonly args: readonly string[];
+  /** For the same command: a program that waits and does nothing. */
+  readonly idleArgs: readonly string[];
 }
 
-/** Ours with a file of this folder as its handler, run by this Node. */
+/** Ours with a file of this folder as its handler, run by this Node as packages/runpod/README.md says for small containers. */
 export function nodeWorker(file: string): WorkerProgram {
-  return { name: 'firepod', command: process.execPath, args: [join(import.meta.dirname, file)] };
+  return {
+    command: process.execPath,
+    args: ['--max-semi-space-size=1', join(import.meta.dirname, file)],
+    idleArgs: ['--eval', 'setInterval(() => {}, 60_000)'],
+  };
 }
 
 /** @param python an interpreter that has runpod-python */
 export function pythonWorker(python: string, file: string): WorkerProgram {
-  return { name: 'runpod-python', command: python, args: [join(import.meta.dirname, file)] };
+  return {
+    command: python,
+    args: [join(import.meta.dirname, file)],
+    idleArgs: ['-c', 'import time; time.sleep(60)'],
+  };
 }
 
 /** A worker that runs. */
