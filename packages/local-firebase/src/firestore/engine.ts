@@ -21,7 +21,7 @@ export type Change = {
   after: StoredDocument | undefined;
 };
 
-type CommitListener = (changes: readonly Change[], commitMicros: number) => void;
+type CommitListener = (changes: readonly Change[]) => void;
 
 export type EngineOptions = {
   /** The contents of firestore.indexes.json; without it every query is served. */
@@ -33,7 +33,7 @@ export type EngineOptions = {
 
 export type Engine = {
   readonly store: Store;
-  /** The time that a read made now may claim: never before a commit it shows, and the snapshot's in a read-only transaction. */
+  /** The time that a read made now may claim: later than every commit it shows, or the snapshot's in a read-only transaction. */
   readMicros(transactionId?: Buffer): number;
   begin(options: TransactionOptions | undefined): Buffer;
   rollback(transactionId: Buffer): void;

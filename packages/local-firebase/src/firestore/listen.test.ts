@@ -6,10 +6,18 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { silentLogger } from '../logger.ts';
 import type { Engine } from './engine.ts';
 import { createListenSession, type StreamSession } from './listen.ts';
-import type { ListenRequest, ListenResponse, StructuredQuery, Target, TargetChange } from './messages.ts';
+import type {
+  ListenRequest,
+  ListenResponse,
+  StructuredQuery,
+  Target,
+  TargetChange,
+  Timestamp,
+} from './messages.ts';
 import { createService, type Service } from './service.ts';
 import type { StatusError } from './status.ts';
 import { openStore, type Store } from './store.ts';
+import { compareTimestamps } from './timestamp.ts';
 
 const documents = 'projects/p/databases/(default)/documents';
 
@@ -154,6 +162,20 @@ test('read times never go backwards, whatever the clock does', () => {
     .map(({ seconds = '0', nanos = 0 }) => Number(seconds) * 1e9 + nanos);
   expect(seen.length).toBeGreaterThan(5);
   expect(seen).toEqual(seen.toSorted((left, right) => left - right));
+});
+
+test('a snapshot is later than the writes that it shows, and earlier than those that follow', async () => {
+  const commit = async (n: string) => {
+    const update = { name: `${documents}/things/a`, fields: { n: { integerValue: n } } };
+    return (await engine.commit([{ update }])).commitTime;
+  };
+  const times: Timestamp[] = [];
+  times.push(await commit('1'));
+  listen(1, things);
+  times.push(lastChange().readTime!);
+  for (const n of ['2', '3', '4']) times.push(await commit(n), lastChange().readTime!);
+  for (const [index, time] of times.slice(1).entries())
+    expect(compareTimestamps(times[index]!, time)).toBe(-1);
 });
 
 test('removing a target is confirmed, and it hears no more', () => {

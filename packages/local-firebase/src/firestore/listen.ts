@@ -41,10 +41,10 @@ export function createListenSession(
   const { send } = outlet;
   const targets = new Map<number, ActiveTarget>();
   const deferred = new Map<string, Change>();
-  const unsubscribe = engine.subscribe((changes, commitMicros) => {
+  const unsubscribe = engine.subscribe((changes) => {
     if (targets.size === 0) return;
     if (outlet.isCongested()) defer(changes);
-    else applyCommit(changes, commitMicros);
+    else applyCommit(changes);
   });
 
   function defer(changes: readonly Change[]): void {
@@ -61,7 +61,7 @@ export function createListenSession(
     if (deferred.size === 0) return;
     const changes = [...deferred.values()];
     deferred.clear();
-    applyCommit(changes, engine.readMicros());
+    applyCommit(changes);
   }
 
   function close(): void {
@@ -111,14 +111,15 @@ export function createListenSession(
     if (targets.delete(id)) sendChange('REMOVE', [id]);
   }
 
-  function applyCommit(changes: readonly Change[], commitMicros: number): void {
+  function applyCommit(changes: readonly Change[]): void {
     const deltas = [...targets.values()]
       .map((target): [number, TargetDelta] => [target.id, target.apply(changes)])
       .filter(([, { shown, removed }]) => shown.length + removed.length > 0);
     if (deltas.length === 0) return;
-    sendDeltas(deltas, commitMicros);
+    const micros = engine.readMicros();
+    sendDeltas(deltas, micros);
     // Without target ids this closes the snapshot for all targets; clients show nothing before it.
-    sendChange('NO_CHANGE', [], { resumeToken: resumeToken(), readTime: timestampFromMicros(commitMicros) });
+    sendChange('NO_CHANGE', [], { resumeToken: resumeToken(), readTime: timestampFromMicros(micros) });
   }
 
   /** One message per document, naming every target that shows it or no longer does. */

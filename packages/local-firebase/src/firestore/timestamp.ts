@@ -4,25 +4,31 @@ import type { Timestamp } from './messages.ts';
 /** Returns milliseconds since 1970, as Date.now does. */
 export type Clock = () => number;
 
-/** Gives each commit its time, in microseconds: later than every one before it, whatever the machine's clock does. */
+/** Times of commits and of what is read between them, in microseconds: in order, whatever the machine's clock does. */
 export type CommitClock = {
-  /** A new time, later than all before. */
+  /** The time of a new commit: later than every commit and every read before. */
   next(): number;
-  /** The newest time known: at least the last one given, and the machine's clock where that is ahead. */
+  /**
+   * The time of a read: later than the last commit, and the same until the next one where the machine's clock is not ahead.
+   * A snapshot as old as its newest document is not enough: a second tab of the web SDK asks the cache that the tabs share for
+   * what is newer than the acknowledged write it has seen, and would not find the same write confirmed by the snapshot.
+   */
   current(): number;
 };
 
 /** @param afterMicros The last time that was given before this process, so that time does not restart. */
 export function createCommitClock(clock: Clock, afterMicros: number): CommitClock {
-  let lastMicros = afterMicros;
+  let commitMicros = afterMicros;
+  let readMicros = afterMicros;
+  const nowMicros = () => Math.floor(clock() * 1000);
   return {
     next() {
-      lastMicros = Math.max(Math.floor(clock() * 1000), lastMicros + 1);
-      return lastMicros;
+      commitMicros = Math.max(nowMicros(), commitMicros + 1, readMicros + 1);
+      return commitMicros;
     },
     current() {
-      lastMicros = Math.max(Math.floor(clock() * 1000), lastMicros);
-      return lastMicros;
+      readMicros = Math.max(nowMicros(), commitMicros + 1, readMicros);
+      return readMicros;
     },
   };
 }

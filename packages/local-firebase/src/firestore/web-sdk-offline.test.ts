@@ -76,4 +76,5 @@ test('two tabs that were offline while the server was killed agree again, with w
   const [seenByFirst, seenBySecond] = [await read(first), await read(second)];
   expect(seenByFirst).toMatchObject({ queued: true, 'from the first': true, 'from the second': true });
   expect(seenBySecond).toEqual(seenByFirst);
+  await expect.poll(statuses, soon).toEqual([seenByFirst?.['status'], seenByFirst?.['status']]);
 }, 90_000);
