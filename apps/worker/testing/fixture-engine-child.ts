@@ -45,12 +45,13 @@ function createFixtureEngine(): Engine {
         onProgress({ phase: 'denoising', step, steps, preview: frameOf(step, 16, 16) });
       }
       const timings = { total: 0.5 };
+      const warnings = prompt === 'is too long' ? ['prompt: its end was left out.'] : [];
       if (request.task_type === 'text2video') {
         const { num_frames, video_width, video_height } = request;
         const frames = Array.from({ length: num_frames }, (_, index) =>
           frameOf(index * 8, video_width, video_height),
         );
-        return { frames, seeds: [seed], timings };
+        return { frames, seeds: [seed], timings, warnings };
       }
       const { width, height, num_images } = request;
       // Its own source again, so that a test sees what came through.
@@ -61,7 +62,7 @@ function createFixtureEngine(): Engine {
           timings,
         };
       const seeds = Array.from({ length: num_images }, (_, index) => seedOfImage(seed, index));
-      return { frames: seeds.map((each) => frameOf(each, width, height)), seeds, timings };
+      return { frames: seeds.map((each) => frameOf(each, width, height)), seeds, timings, warnings };
     },
     close: async () => {},
   };

@@ -25,6 +25,7 @@ export type {
   GenerationRequest,
   GenerationResult,
   RefinerRequest,
+  TruncatedTokens,
 } from './pipelines/request.ts';
 export {
   loadStableDiffusionXl,

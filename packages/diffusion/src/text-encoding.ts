@@ -11,6 +11,8 @@ export interface PromptEmbeddings {
   readonly hiddenStates: FloatTensor;
   /** [1, projection], the UNet's `text_embeds`. */
   readonly pooled: FloatTensor;
+  /** The most ids that a tower's tokenizer cut off at the end. */
+  readonly truncatedTokens: number;
 }
 
 /** One tower: a tokenizer and its graph. */
@@ -30,15 +32,20 @@ export async function encodePrompt(
 ): Promise<PromptEmbeddings> {
   const hiddenStates: FloatTensor[] = [];
   let pooled: FloatTensor | undefined;
+  let truncatedTokens = 0;
   for (const [index, tower] of towers.entries()) {
     const state = hiddenStateName(tower.session, clipSkip);
     // text_encoder_2's projection of its EOS state is the pooled vector; the first encoder's pooled output is not used.
     const names = index === towers.length - 1 ? [state, 'text_embeds'] : [state];
-    const outputs = await tower.session.run(idFeed(tower, prompt), names);
+    const { ids, truncated } = tower.tokenizer.encode(prompt);
+    truncatedTokens = Math.max(truncatedTokens, truncated);
+    // No attention mask goes with the ids: SDXL attends to its padding.
+    const feeds = { input_ids: { data: ids, dims: [1, ids.length] } };
+    const outputs = await tower.session.run(feeds, names);
     hiddenStates.push(outputs[state]!);
     pooled = outputs['text_embeds'];
   }
-  return { hiddenStates: concatLastAxis(hiddenStates), pooled: pooled! };
+  return { hiddenStates: concatLastAxis(hiddenStates), pooled: pooled!, truncatedTokens };
 }
 
 /**
@@ -52,15 +59,10 @@ export async function encodeNegativePrompt(
   forceZeros: boolean,
 ): Promise<PromptEmbeddings> {
   if (negativePrompt === null && forceZeros) {
-    return { hiddenStates: zerosLike(positive.hiddenStates), pooled: zerosLike(positive.pooled) };
+    const { hiddenStates, pooled } = positive;
+    return { hiddenStates: zerosLike(hiddenStates), pooled: zerosLike(pooled), truncatedTokens: 0 };
   }
   return encodePrompt(towers, negativePrompt ?? '', 0);
-}
-
-/** No attention mask goes with the ids: SDXL attends to its padding. */
-function idFeed({ tokenizer }: TextTower, prompt: string) {
-  const { ids } = tokenizer.encode(prompt);
-  return { input_ids: { data: ids, dims: [1, ids.length] } };
 }
 
 /** hidden_states.0 is the embedding and .L the last layer of L, so the penultimate one is L - 1. */

@@ -41,6 +41,8 @@ export interface GeneratedFrames {
   seeds: number[];
   /** Seconds by phase, and in `total`. */
   timings: { total: number } & Record<string, number>;
+  /** Sentences for the user on what the engine could not use of the request; absent: none. */
+  warnings?: string[];
 }
 
 /** Options of one generation. */

@@ -10,22 +10,23 @@ import {
 import { WorkerError } from '../errors.ts';
 import type { EngineSources, GeneratedFrames, GenerateOptions, SourcePicture } from './engine.ts';
 import { generationErrorOf } from './onnx-errors.ts';
-import { createProgressMap, frameOf, timingsOf } from './onnx-progress.ts';
+import { createProgressMap, frameOf, timingsOf, truncationWarnings } from './onnx-progress.ts';
 
 /** Makes the pictures of one request, whatever its task. */
 export async function generateImages(
   model: StableDiffusionXl,
-  { preview }: ModelCard,
+  card: ModelCard,
   request: ResolvedImageRequest,
   { signal, onProgress, sources }: GenerateOptions,
 ): Promise<GeneratedFrames> {
+  const { preview } = card;
   const seeds = Array.from({ length: request.num_images }, (_, index) => seedOfImage(request.seed, index));
   const toProgress = createProgressMap(
     preview &&
       ((latents, [, channels, height, width]) => previewRgb(latents, channels!, height!, width!, preview)),
   );
   try {
-    const { images, timings } = await paint(model, request, sources, {
+    const { images, timings, truncatedTokens } = await paint(model, request, sources, {
       prompt: request.prompt,
       negativePrompt: request.negative_prompt,
       numInferenceSteps: request.num_inference_steps,
@@ -35,7 +36,12 @@ export async function generateImages(
       signal,
       onProgress: (progress) => onProgress(toProgress(progress)),
     });
-    return { frames: images.map(frameOf), seeds, timings: timingsOf(timings) };
+    return {
+      frames: images.map(frameOf),
+      seeds,
+      timings: timingsOf(timings),
+      warnings: truncationWarnings(truncatedTokens, card, model.config),
+    };
   } catch (error) {
     signal.throwIfAborted();
     throw generationErrorOf(error);

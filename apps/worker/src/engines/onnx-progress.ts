@@ -1,5 +1,6 @@
 /** The pipelines' progress, results and pictures in the engine's terms. */
-import type { GenerationResult, RgbImage } from '@firepod/diffusion';
+import type { ModelCard } from '@firepod/contract';
+import type { GenerationResult, RgbImage, TruncatedTokens } from '@firepod/diffusion';
 import type { EngineProgress, Frame, GeneratedFrames } from './engine.ts';
 
 /** More often than this nobody looks at a preview. */
@@ -43,4 +44,22 @@ export function timingsOf(timings: GenerationResult['timings']): GeneratedFrames
     decoding: timings.decode / 1000,
     total: timings.total / 1000,
   };
+}
+
+/** Sentences on prompts that are longer than what the model reads. */
+export function truncationWarnings(
+  truncated: TruncatedTokens,
+  { name }: ModelCard,
+  { maxPromptTokens }: { maxPromptTokens: number },
+): string[] {
+  const fields = [
+    ['prompt', truncated.prompt],
+    ['negative_prompt', truncated.negativePrompt],
+  ] as const;
+  return fields
+    .filter(([, tokens]) => tokens > 0)
+    .map(
+      ([field, tokens]) =>
+        `${field}: ${name} reads no more than ${maxPromptTokens} tokens; ${tokens} at the end were left out.`,
+    );
 }

@@ -63,6 +63,17 @@ describe('the onnx engine with a Wan model', () => {
     expect(again.frames).toEqual(frames);
   });
 
+  it('warns of the prompts whose end the model does not read', async () => {
+    const options = { signal: never, onProgress: () => {} };
+    const brief = { ...request, num_inference_steps: 1, num_frames: 5 };
+    expect((await engine.generate(brief, options)).warnings).toEqual([]);
+    const long = { ...brief, prompt: 'red '.repeat(30), negative_prompt: 'up '.repeat(25) };
+    expect((await engine.generate(long, options)).warnings).toEqual([
+      'prompt: micro-wan reads no more than 24 tokens; 7 at the end were left out.',
+      'negative_prompt: micro-wan reads no more than 24 tokens; 2 at the end were left out.',
+    ]);
+  });
+
   it('ends with the signal’s reason, within one step', async () => {
     const stop = new AbortController();
     const steps: number[] = [];

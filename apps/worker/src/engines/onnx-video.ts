@@ -3,20 +3,21 @@ import type { ModelCard, ResolvedVideoRequest } from '@firepod/contract';
 import { previewVideoRgb, type Wan } from '@firepod/diffusion';
 import type { GeneratedFrames, GenerateOptions } from './engine.ts';
 import { generationErrorOf } from './onnx-errors.ts';
-import { createProgressMap, frameOf, timingsOf } from './onnx-progress.ts';
+import { createProgressMap, frameOf, timingsOf, truncationWarnings } from './onnx-progress.ts';
 
 /** Makes the frames of one video; at what rate they are shown, the request's `fps` says. */
 export async function generateVideo(
   model: Wan,
-  { preview }: ModelCard,
+  card: ModelCard,
   request: ResolvedVideoRequest,
   { signal, onProgress }: GenerateOptions,
 ): Promise<GeneratedFrames> {
+  const { preview } = card;
   const toProgress = createProgressMap(
     preview && ((latents, shape) => previewVideoRgb(latents, shape, preview)),
   );
   try {
-    const { frames, seed, timings } = await model.textToVideo({
+    const { frames, seed, timings, truncatedTokens } = await model.textToVideo({
       prompt: request.prompt,
       negativePrompt: request.negative_prompt,
       width: request.video_width,
@@ -28,7 +29,12 @@ export async function generateVideo(
       signal,
       onProgress: (progress) => onProgress(toProgress(progress)),
     });
-    return { frames: frames.map(frameOf), seeds: [seed], timings: timingsOf(timings) };
+    return {
+      frames: frames.map(frameOf),
+      seeds: [seed],
+      timings: timingsOf(timings),
+      warnings: truncationWarnings(truncatedTokens, card, model.config),
+    };
   } catch (error) {
     signal.throwIfAborted();
     throw generationErrorOf(error);

@@ -131,7 +131,13 @@ describe('the onnx engine with the shipped model, in its process', () => {
   it('paints a picture for each seed, the same each time, with progress and a preview on the way', async () => {
     const progress: EngineProgress[] = [];
     const onProgress = (step: EngineProgress) => progress.push(step);
-    const result = await engine.generate(request, { signal: never, onProgress });
+    const long = { ...request, prompt: `${request.prompt}${' a'.repeat(30)}` };
+    const result = await engine.generate(long, { signal: never, onProgress });
+    expect(result.warnings).toEqual([
+      expect.stringMatching(
+        /^prompt: Tiny SDXL.* reads no more than 32 tokens; 7 at the end were left out\.$/,
+      ),
+    ]);
     expect(result.seeds).toEqual([7, 8]);
     expect(result.frames).toHaveLength(2);
     expect(result.frames[0]).toMatchObject({ widthPx: 64, heightPx: 96 });
@@ -145,7 +151,7 @@ describe('the onnx engine with the shipped model, in its process', () => {
     );
     expect(denoising[0]!.preview).toMatchObject({ widthPx: 8, heightPx: 12 });
 
-    const alone = { ...request, num_images: 1, seed: 8 };
+    const alone = { ...long, num_images: 1, seed: 8 };
     const again = await engine.generate(alone, { signal: never, onProgress: () => {} });
     expect(again.frames[0]!.rgb).toEqual(result.frames[1]!.rgb);
   });

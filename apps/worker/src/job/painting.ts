@@ -27,7 +27,7 @@ export interface Painting {
   encoded: EncodedMedia;
   /** What it was painted from; null for a task that starts from nothing. */
   sources: SourceNotes | null;
-  /** Unknown fields and unknown words. */
+  /** Unknown fields, unknown words, and what the engine could not use. */
   warnings: string[];
 }
 
@@ -106,6 +106,6 @@ export async function paint(options: PaintOptions): Promise<Painting> {
     result,
     encoded: await encodeFrames(result, request, { source, ffmpegPath, signal }),
     sources: notes,
-    warnings: [...input.warnings, ...vocabularyWarnings(request.prompt, card)],
+    warnings: [...input.warnings, ...vocabularyWarnings(request.prompt, card), ...(result.warnings ?? [])],
   };
 }

@@ -92,6 +92,12 @@ describe('a job with a document', () => {
     expect(output.generation_data?.warnings).toEqual([expect.stringContaining('sharpness')]);
   });
 
+  it('hands on what the engine could not use as a warning', async () => {
+    const generation = await bench.submitted('is too long');
+    const output = await bench.deliver(inputFor(generation, { prompt: 'is too long' })).done;
+    expect(output.generation_data?.warnings).toEqual(['prompt: its end was left out.']);
+  });
+
   it('shows a preview and the time left on the way', async () => {
     const generation = await bench.submitted();
     const { done } = bench.deliver(inputFor(generation, { num_inference_steps: 100 }));

@@ -96,8 +96,13 @@ export async function generate(
   const denoisedAt = performance.now();
   const images = await decodeImages(model, request, latents, signal);
   const endedAt = performance.now();
+  const { positive, negative } = conditioning;
   return {
     images,
+    truncatedTokens: {
+      prompt: positive.truncatedTokens,
+      negativePrompt: negative?.truncatedTokens ?? 0,
+    },
     timings: {
       encode: encodedAt - startedAt,
       denoise: denoisedAt - encodedAt,

@@ -56,9 +56,17 @@ export interface GenerationRequest {
   readonly onProgress?: (progress: GenerationProgress) => void | Promise<void>;
 }
 
+/** How many tokens at the end of each prompt were cut off, because the model reads no more than config.maxPromptTokens. */
+export interface TruncatedTokens {
+  readonly prompt: number;
+  /** 0 where no guidance runs, because then it is not read at all. */
+  readonly negativePrompt: number;
+}
+
 /** Pictures in the order of the seeds. */
 export interface GenerationResult {
   readonly images: readonly (RgbImage & { readonly seed: number })[];
+  readonly truncatedTokens: TruncatedTokens;
   /** Milliseconds by phase: encode, denoise, decode, total. */
   readonly timings: Readonly<Record<'encode' | 'denoise' | 'decode' | 'total', number>>;
 }

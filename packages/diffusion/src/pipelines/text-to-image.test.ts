@@ -109,6 +109,25 @@ describe('textToImage', () => {
     expect(together[0]!.data).not.toEqual(alone[0]!.data);
   });
 
+  it('counts the tokens that were cut off, of a negative prompt only where it is read', async () => {
+    const long = {
+      ...request,
+      prompt: 'red '.repeat(80),
+      negativePrompt: 'up '.repeat(90),
+      numInferenceSteps: 1,
+    };
+    const { maxPromptTokens } = pipeline.config;
+    const truncated = async (change: Partial<TextToImageRequest>) =>
+      (await pipeline.textToImage({ ...long, ...change })).truncatedTokens;
+    expect(await truncated({})).toMatchObject({ prompt: 80 - (maxPromptTokens - 2) });
+    expect((await truncated({})).negativePrompt).toBeGreaterThanOrEqual(90 - (maxPromptTokens - 2));
+    expect(await truncated({ guidanceScale: 1, prompt: 'red' })).toEqual({ prompt: 0, negativePrompt: 0 });
+    expect(await truncated({ negativePrompt: null, prompt: 'red' })).toEqual({
+      prompt: 0,
+      negativePrompt: 0,
+    });
+  });
+
   it('tells a null negative prompt from an empty one', async () => {
     const { images: nothing } = await pipeline.textToImage(request);
     const { images: empty } = await pipeline.textToImage({ ...request, negativePrompt: '' });

@@ -98,6 +98,7 @@ describe('textToVideo', () => {
     const { timings, truncatedTokens } = await pipeline.textToVideo({
       ...request,
       prompt: 'red '.repeat(30),
+      negativePrompt: 'up '.repeat(30),
       onProgress: async (progress) => {
         expect(isListening).toBe(false);
         isListening = true;
@@ -118,7 +119,7 @@ describe('textToVideo', () => {
     expect(seen[2]).toMatchObject({ latentsShape: [1, 16, 2, 4, 4], durationMs: expect.any(Number) });
     expect(seen[2]!.latents).toHaveLength(16 * 2 * 4 * 4);
     expect(timings.encode + timings.denoise + timings.decode).toBeCloseTo(timings.total, 3);
-    expect(truncatedTokens).toBe(7);
+    expect(truncatedTokens).toEqual({ prompt: 7, negativePrompt: 7 });
   });
 
   it('stops within one step of an abort that arrives from outside the loop', async () => {

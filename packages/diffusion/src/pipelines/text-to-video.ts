@@ -11,7 +11,12 @@ import type { FloatTensor } from '../tensor.ts';
 import { type RgbImage, unscaleLatents } from '../vae.ts';
 import { toRgbFrames } from '../video-frames.ts';
 import type { WanFolder } from '../wan-folder.ts';
-import { assertField, type GenerationProgress, type GenerationResult } from './request.ts';
+import {
+  assertField,
+  type GenerationProgress,
+  type GenerationResult,
+  type TruncatedTokens,
+} from './request.ts';
 import type { WanModel } from './wan-model.ts';
 
 /** How far a request is, as for pictures; the shape of the latents is [1, channels, frames, height, width]. */
@@ -42,8 +47,7 @@ export interface VideoResult {
   /** In time, `numFrames` of them. */
   readonly frames: readonly RgbImage[];
   readonly seed: number;
-  /** Tokens at the end of the prompt that were cut off because the model takes no more than config.maxPromptTokens. */
-  readonly truncatedTokens: number;
+  readonly truncatedTokens: TruncatedTokens;
   /** Milliseconds by phase: encode, denoise, decode, total. */
   readonly timings: GenerationResult['timings'];
 }
@@ -61,12 +65,17 @@ export async function generateTextToVideo(
   const startedAt = performance.now();
   await report(request, signal, { phase: 'encode', step: 0, steps: 1 });
   const { states, truncated } = await encodePrompt(model, request.prompt);
-  const negativeStates =
-    request.guidanceScale > 1 ? (await encodePrompt(model, request.negativePrompt ?? '')).states : undefined;
+  const negative =
+    request.guidanceScale > 1 ? await encodePrompt(model, request.negativePrompt ?? '') : undefined;
   await report(request, signal, { phase: 'encode', step: 1, steps: 1 });
 
   const encodedAt = performance.now();
-  const latents = await denoise(model, request, { scheduler, states, negativeStates, signal });
+  const latents = await denoise(model, request, {
+    scheduler,
+    states,
+    negativeStates: negative?.states,
+    signal,
+  });
 
   const denoisedAt = performance.now();
   await report(request, signal, { phase: 'decode', step: 0, steps: 1 });
@@ -78,7 +87,7 @@ export async function generateTextToVideo(
   return {
     frames,
     seed: request.seed,
-    truncatedTokens: truncated,
+    truncatedTokens: { prompt: truncated, negativePrompt: negative?.truncated ?? 0 },
     timings: {
       encode: encodedAt - startedAt,
       denoise: denoisedAt - encodedAt,
