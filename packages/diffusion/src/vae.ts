@@ -3,7 +3,6 @@
 import { DiffusionError } from './errors.ts';
 import type { VaeConfig } from './model-folder.ts';
 import type { OnnxSession } from './onnx-session.ts';
-import { roundHalfToEven } from './rounding.ts';
 import type { FloatTensor } from './tensor.ts';
 
 /** An image of 8-bit RGB, row by row from the top. */
@@ -44,7 +43,8 @@ export function toRgbImage(sample: FloatTensor): RgbImage {
     throw new DiffusionError('unsupported', `The VAE decodes to ${channels} channels; expected 3 (RGB).`);
   }
   const cells = width * height;
-  const data = new Uint8Array(cells * 3);
+  // What is stored in it is clamped, and rounded as it must be.
+  const data = new Uint8ClampedArray(cells * 3);
   for (let channel = 0; channel < 3; channel++) {
     for (let cell = 0; cell < cells; cell++) {
       const value = sample.data[channel * cells + cell]!;
@@ -54,8 +54,8 @@ export function toRgbImage(sample: FloatTensor): RgbImage {
           'The VAE decoder returned NaN; a half-precision export may overflow (the original SDXL VAE does), use a float32 one.',
         );
       }
-      data[cell * 3 + channel] = roundHalfToEven(Math.min(Math.max(value / 2 + 0.5, 0), 1) * 255);
+      data[cell * 3 + channel] = (value / 2 + 0.5) * 255;
     }
   }
-  return { width, height, data };
+  return { width, height, data: new Uint8Array(data.buffer) };
 }

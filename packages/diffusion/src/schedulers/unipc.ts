@@ -31,11 +31,15 @@ export function createUniPcScheduler(config: FlowSchedulerConfig, numInferenceSt
       isCorrection: ahead !== undefined,
     });
     const terms = ahead ? [...history, ahead] : history;
-    return sample.map((value, element) => {
-      let sum = weights.ofSample * value;
-      for (const [term, values] of terms.entries()) sum += weights.ofOriginals[term]! * values[element]!;
-      return sum;
-    });
+    // Plain loops: with callbacks and iterators for each element this was most of the time that is not the network's.
+    const next = new Float32Array(sample.length);
+    for (let element = 0; element < next.length; element += 1) {
+      let sum = weights.ofSample * sample[element]!;
+      for (let term = 0; term < terms.length; term += 1)
+        sum += weights.ofOriginals[term]! * terms[term]![element]!;
+      next[element] = sum;
+    }
+    return next;
   }
 
   return {
