@@ -93,6 +93,36 @@ describe('the environment', () => {
     });
   });
 
+  it('takes models from the hub among folders, and keeps them where weights are kept', () => {
+    const FIREPOD_MODEL = ['hf:org/model@v1', '/models/tiny-wan', 'hf:org/other'].join(delimiter);
+    const kept = { cacheFolder: '/runpod-volume/firepod-weights' };
+    expect(readEnvironment({ ...good, FIREPOD_MODEL }).engine).toMatchObject({
+      model: { repository: 'org/model', revision: 'v1', ...kept },
+      furtherModels: ['/models/tiny-wan', { repository: 'org/other', ...kept }],
+    });
+    const hub = { HF_TOKEN: 'hf_t0ken', HF_ENDPOINT: 'http://127.0.0.1:8080/' };
+    const FIREPOD_WEIGHTS_FOLDER = './weights';
+    expect(
+      readEnvironment({ ...good, ...hub, FIREPOD_WEIGHTS_FOLDER, FIREPOD_MODEL: 'hf:org/model' }).engine,
+    ).toMatchObject({
+      model: {
+        repository: 'org/model',
+        cacheFolder: resolve('weights'),
+        token: 'hf_t0ken',
+        endpoint: 'http://127.0.0.1:8080',
+      },
+    });
+  });
+
+  it('shows the name of a model that the hub cannot have', () => {
+    const FIREPOD_MODEL = ['hf:model', '/models/tiny-wan', 'hf:org/a model'].join(delimiter);
+    const read = () => readEnvironment({ ...good, FIREPOD_MODEL, HF_ENDPOINT: 'file:///etc/secret' });
+    expect(read).toThrow(
+      'FIREPOD_MODEL should name a model of the hub as hf:owner/name or hf:owner/name@revision, but has hf:model, hf:org/a model; HF_ENDPOINT should be an http or https address',
+    );
+    expect(read).not.toThrow('secret');
+  });
+
   it('names the models of sd-server by manifests, several by commas', () => {
     const chosen = { ...good, FIREPOD_ENGINE: 'sd-server', FIREPOD_MODEL: 'sdxl-base-1.0, ./wan.json' };
     expect(readEnvironment(chosen).engine).toEqual({

@@ -1,11 +1,12 @@
 /** The worker's environment: read once, checked whole, and passed on as plain values. */
 import { accessSync, constants, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { ATTEMPTS_MAX, LEASE_SECONDS } from '@firepod/contract';
 import { settingsFrom, type WorkerSettings } from '@firepod/runpod/worker';
 import { z } from 'zod';
-import type { EngineSettings } from './engines/engine.ts';
+import type { EngineSettings, ModelPlace } from './engines/engine.ts';
+import { isHubName, parseHubName, splitModels } from './engines/hub-name.ts';
 import { describeThrown, WorkerError } from './errors.ts';
 import { parseServiceAccount, type ServiceAccount } from './service-account.ts';
 
@@ -55,7 +56,12 @@ function isProgram(path: string): boolean {
   }
 }
 
-/** Our own variables, Firebase's and ffmpeg's. RunPod's are read by `settingsFrom`. */
+/** Names with a typing mistake, which the sentence shows: they are no secrets. */
+function unusableHubNames(models: string): string[] {
+  return splitModels(models).filter((entry) => isHubName(entry) && !parseHubName(entry));
+}
+
+/** Our own variables, Firebase's, the hub's and ffmpeg's. RunPod's are read by `settingsFrom`. */
 export const environmentSchema = z.object({
   FIREBASE_SERVICE_ACCOUNT_KEY: z
     .string('should be the service account key from the Firebase console, but is not set')
@@ -85,12 +91,21 @@ export const environmentSchema = z.object({
   FIREPOD_ENGINE: z.enum(['onnx', 'sd-server'], 'should be onnx or sd-server').default('onnx'),
   FIREPOD_MODEL: z
     .string('should be the folder of a model in the diffusers ONNX layout, or for sd-server its manifests')
-    .min(1),
+    .min(1)
+    .refine((models) => unusableHubNames(models).length === 0, {
+      error: ({ input }) =>
+        `should name a model of the hub as hf:owner/name or hf:owner/name@revision, but has ${unusableHubNames(String(input)).join(', ')}`,
+    }),
   FIREPOD_EXECUTION_PROVIDER: z.enum(['cpu', 'cuda'], 'should be cpu or cuda').default('cpu'),
   FIREPOD_ENGINE_THREADS: wholeNumber(1, 256).optional(),
   FIREPOD_SD_SERVER: z.string().default('sd-server'),
   FIREPOD_MANIFESTS_FOLDER: z.string().default('models/manifests'),
   FIREPOD_WEIGHTS_FOLDER: z.string().default('/runpod-volume/firepod-weights'),
+  HF_TOKEN: z.string().optional(),
+  HF_ENDPOINT: z
+    .url({ protocol: /^https?$/, error: 'should be an http or https address' })
+    .transform((address) => address.replace(/\/+$/, ''))
+    .optional(),
   FIREPOD_VRAM_GIB: z.coerce
     .number('should be a number of GiB')
     .min(1, 'should be at least 1')
@@ -114,7 +129,7 @@ const environmentWithoutFirebase = environmentSchema.extend({
 
 /**
  * @param env usually `process.env`; empty values count as unset
- * @throws WorkerError `environment_invalid` whose message names every bad variable and never shows a value of ours
+ * @throws WorkerError `environment_invalid` whose message names every bad variable and shows no value of ours but a model's name
  */
 export function readEnvironment(env: Record<string, string | undefined>): Environment {
   const problems: string[] = [];
@@ -167,9 +182,14 @@ function engineOf(
       vramGib: values.FIREPOD_VRAM_GIB ?? null,
     };
   }
-  const [model = '', ...furtherModels] = values.FIREPOD_MODEL.split(delimiter).map((folder) =>
-    resolve(folder),
-  );
+  const { HF_TOKEN: token, HF_ENDPOINT: endpoint } = values;
+  const placeOf = (entry: string): ModelPlace => {
+    const name = parseHubName(entry);
+    if (!name) return resolve(entry);
+    const cacheFolder = resolve(values.FIREPOD_WEIGHTS_FOLDER);
+    return { ...name, cacheFolder, ...(endpoint && { endpoint }), ...(token && { token }) };
+  };
+  const [model = resolve(), ...furtherModels] = splitModels(values.FIREPOD_MODEL).map(placeOf);
   return {
     engine: 'onnx',
     model,

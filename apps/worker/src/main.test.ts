@@ -1,8 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startLocalRunpod } from '@firepod/runpod/local';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { startHubServer } from '../../../packages/diffusion/fixtures/hub-server.ts';
 import { startTestFirebase, type TestFirebase } from '../testing/firebase.ts';
 import { newGeneration, submit } from '../testing/generations.ts';
 import { readPngText } from './encode/png-text.ts';
@@ -151,6 +155,25 @@ describe('the worker as a program', { timeout: 60_000 }, () => {
     expect(worker.output()).toContain('/nowhere/at-all is not a diffusers model folder');
     expect(worker.output()).not.toContain('The worker takes jobs');
     expect(await countUnhealthyWorkers()).toBe(before + 1);
+  });
+
+  it('names a model that the hub does not have before it takes a job', async () => {
+    const hub = await startHubServer();
+    const weights = mkdtempSync(join(tmpdir(), 'firepod-weights-'));
+    const before = await countUnhealthyWorkers();
+    const worker = startWorkerProgram({
+      FIREPOD_MODEL: 'hf:org/absent@v1',
+      FIREPOD_WEIGHTS_FOLDER: weights,
+      HF_ENDPOINT: hub.endpoint,
+      HF_TOKEN: 'hf_t0ken',
+    });
+    expect(await worker.exitCode).toBe(1);
+    expect(worker.output()).toContain('FIREPOD_MODEL hf:org/absent@v1: org/absent@v1 cannot be read');
+    expect(worker.output()).not.toMatch(/The worker takes jobs|t0ken/);
+    expect(hub.requests[0]).toMatchObject({ authorization: 'Bearer hf_t0ken' });
+    expect(await countUnhealthyWorkers()).toBe(before + 1);
+    await hub.close();
+    rmSync(weights, { recursive: true });
   });
 
   async function countUnhealthyWorkers(): Promise<number> {

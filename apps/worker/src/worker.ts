@@ -21,8 +21,8 @@ export interface FirepodWorker {
 
 /** After an abort: the engine's grace, and time to write what became of the job. */
 const JOB_ABORT_GRACE_MS = ENGINE_ABORT_GRACE_MS + 5000;
-/** A large model from a network volume takes minutes. */
-const MODEL_LOAD_TIMEOUT_MS = 15 * 60_000;
+/** A large model from a network volume takes minutes, and its first download, which has time limits of its own, up to an hour. */
+const MODEL_LOAD_TIMEOUT_MS = 60 * 60_000;
 
 /**
  * Takes jobs when the engine has its model and Firebase may be used: a worker that cannot paint must not take one, and

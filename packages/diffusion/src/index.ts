@@ -15,6 +15,7 @@ export {
 } from './download/hub.ts';
 export { DiffusionError, type DiffusionErrorCode } from './errors.ts';
 export type { DiffusionLogger } from './logger.ts';
+export { checkModelFolder } from './model-check.ts';
 export type { ImageTask } from './model-folder.ts';
 export { type ExecutionProvider, ONNX_RUNTIME_VERSION } from './onnx-session.ts';
 export { type PipelineKind, readPipelineKind } from './pipeline-kind.ts';

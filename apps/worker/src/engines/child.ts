@@ -8,5 +8,5 @@ serveEngine(async (settings, onNote) => {
     return createSdServerEngine(settings, { onNote });
   }
   const { createOnnxModels } = await import('./onnx-models.ts');
-  return createOnnxModels(settings);
+  return createOnnxModels(settings, onNote);
 });

@@ -1,5 +1,6 @@
 /** What turns a request into pixels: the interface that every engine implements, in its own process or behind one. */
 import type { ModelCard, ResolvedRequest, TaskType } from '@firepod/contract';
+import type { HubDownload } from '@firepod/diffusion';
 
 /** One picture: rows from top to bottom, three bytes (red, green, blue) a pixel, sRGB. */
 export interface Frame {
@@ -83,13 +84,15 @@ export interface Engine {
   close(): Promise<void>;
 }
 
+/** A model for ONNX Runtime: its folder, or its name on the Hugging Face hub and where its files are kept. */
+export type ModelPlace = string | HubDownload;
+
 /** What it takes to start the engine on ONNX Runtime. */
 export interface OnnxSettings {
   engine: 'onnx';
-  /** The model's folder. */
-  model: string;
-  /** Folders of models for tasks that the first has not; each is loaded when it is first needed. */
-  furtherModels?: string[];
+  model: ModelPlace;
+  /** Models for tasks that the first has not; each is loaded when it is first needed. */
+  furtherModels?: ModelPlace[];
   /** What the graphs run on. One that cannot start is an error, never a silent fallback. */
   executionProvider: 'cpu' | 'cuda';
   /** Threads of one operator; null: one per core. */

@@ -18,9 +18,13 @@ export type PipelineConfig = StableDiffusionXlConfig | WanConfig;
 /** The side that SDXL was trained at. */
 const SDXL_NATIVE_PX = 1024;
 
-/** What this engine can do with the model; a card may promise less, never more. */
-export async function readOnnxCard(folder: string, config: PipelineConfig): Promise<ModelCard> {
-  const card = (await readCardFile(join(folder, 'model_card.json'))) ?? cardFromConfig(folder, config);
+/** What this engine can do with the model; a card may promise less, never more. `name` is for a folder that has none. */
+export async function readOnnxCard(
+  folder: string,
+  config: PipelineConfig,
+  name = basename(folder),
+): Promise<ModelCard> {
+  const card = (await readCardFile(join(folder, 'model_card.json'))) ?? cardFromConfig(name, config);
   const tasks = config.tasks.filter((task: TaskType) => card.tasks.includes(task));
   if (tasks.length === 0) {
     throw new WorkerError('model_not_available', 'The model on the worker has no task that it offers.', {
@@ -74,8 +78,7 @@ export async function readCardFile(path: string): Promise<ModelCard | null> {
   }
 }
 
-function cardFromConfig(folder: string, config: PipelineConfig): ModelCard {
-  const name = basename(folder);
+function cardFromConfig(name: string, config: PipelineConfig): ModelCard {
   return modelCardSchema.parse({
     id: name.replace(/[^A-Za-z0-9._-]/g, '-').replace(/^[^A-Za-z0-9]+/, '') || 'model',
     name,

@@ -1,8 +1,16 @@
-/** Several models on ONNX Runtime in one engine: the first is loaded at once, each other one when a request needs it. */
+/** Models on ONNX Runtime in one engine: all are there before it is ready; the first is loaded at once, others when needed. */
 import { join } from 'node:path';
-import { descriptionFor, type Engine, type EngineDescription, type OnnxSettings } from './engine.ts';
+import {
+  descriptionFor,
+  type Engine,
+  type EngineDescription,
+  type ModelPlace,
+  type OnnxSettings,
+} from './engine.ts';
+import { fetchHubModel } from './hub-model.ts';
+import type { NoteListener } from './messages.ts';
 import { modelDigest } from './model-digest.ts';
-import { createOnnxEngine } from './onnx.ts';
+import { createOnnxEngine, type OnnxModelSettings } from './onnx.ts';
 import { readCardFile } from './onnx-card.ts';
 
 /** A model that may not be loaded yet. */
@@ -13,16 +21,30 @@ interface LazyModel {
 }
 
 /**
- * Loads `settings.model`; of `settings.furtherModels` it reads the cards, and loads at once only a model that has none.
+ * Fetches the models that are on the hub, and loads `settings.model`; of `settings.furtherModels` it reads the cards, and
+ * loads at once only a model that has none.
  * @throws WorkerError `model_not_available` with the reason as its cause
  */
-export async function createOnnxModels(settings: OnnxSettings): Promise<Engine> {
-  const { furtherModels = [], ...own } = settings;
+export async function createOnnxModels(
+  { model, furtherModels = [], executionProvider, threads }: OnnxSettings,
+  onNote: NoteListener = () => {},
+): Promise<Engine> {
+  const settingsOf = async (place: ModelPlace): Promise<OnnxModelSettings> => {
+    const shared = { executionProvider, threads };
+    if (typeof place === 'string') return { ...shared, model: place };
+    const { folder, name } = await fetchHubModel(place, onNote);
+    return { ...shared, model: folder, name };
+  };
+  const own = await settingsOf(model);
+  // One after the other, and before anything is loaded: loading holds the thread that downloads.
+  const further: OnnxModelSettings[] = [];
+  for (const place of furtherModels) further.push(await settingsOf(place));
+
   const first = await createOnnxEngine(own);
-  if (furtherModels.length === 0) return first;
+  if (further.length === 0) return first;
   const description = await first.describe();
   const others: LazyModel[] = [];
-  for (const model of furtherModels) others.push(await openModel({ ...own, model }, description.engine));
+  for (const other of further) others.push(await openModel(other, description.engine));
 
   const describe = async () => ({ ...description, others: others.map((other) => other.description) });
   return {
@@ -38,7 +60,10 @@ export async function createOnnxModels(settings: OnnxSettings): Promise<Engine> 
   };
 }
 
-async function openModel(settings: OnnxSettings, engine: EngineDescription['engine']): Promise<LazyModel> {
+async function openModel(
+  settings: OnnxModelSettings,
+  engine: EngineDescription['engine'],
+): Promise<LazyModel> {
   const { model: folder } = settings;
   let loading: Promise<Engine> | undefined;
   const load = () => {

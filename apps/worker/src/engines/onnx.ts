@@ -1,6 +1,6 @@
 /** The engine on `@firepod/diffusion`: SDXL and Wan on ONNX Runtime, from a folder in the diffusers ONNX layout. */
 import { access } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { ModelCard, ResolvedRequest } from '@firepod/contract';
 import { loadStableDiffusionXl, loadWan, ONNX_RUNTIME_VERSION, readPipelineKind } from '@firepod/diffusion';
 import { WorkerError } from '../errors.ts';
@@ -12,6 +12,14 @@ import { loadErrorOf } from './onnx-errors.ts';
 import { generateImages } from './onnx-images.ts';
 import { generateVideo } from './onnx-video.ts';
 
+/** One model that is on disk, and how to run it. */
+export interface OnnxModelSettings extends Pick<OnnxSettings, 'executionProvider' | 'threads'> {
+  /** The model's folder. */
+  model: string;
+  /** What it is called where it has no card; absent: as its folder. */
+  name?: string;
+}
+
 /** A pipeline of either kind. */
 interface LoadedPipeline {
   readonly config: PipelineConfig;
@@ -20,12 +28,12 @@ interface LoadedPipeline {
 }
 
 /** Loads the model, with the refiner in its subfolder `refiner/` if it has one. @throws WorkerError `model_not_available` with the reason as its cause */
-export async function createOnnxEngine(settings: OnnxSettings): Promise<Engine> {
-  const { model: folder } = settings;
+export async function createOnnxEngine(settings: OnnxModelSettings): Promise<Engine> {
+  const { model: folder, name = basename(folder) } = settings;
   const pipeline = await loadPipeline(settings).catch((error) => {
     throw loadErrorOf(error);
   });
-  const card = await readOnnxCard(folder, pipeline.config);
+  const card = await readOnnxCard(folder, pipeline.config, name);
   const description = {
     card,
     modelSha256: await modelDigest(folder),
@@ -39,7 +47,7 @@ export async function createOnnxEngine(settings: OnnxSettings): Promise<Engine> 
   };
 }
 
-async function loadPipeline(settings: OnnxSettings): Promise<LoadedPipeline> {
+async function loadPipeline(settings: OnnxModelSettings): Promise<LoadedPipeline> {
   const { model: folder, executionProvider, threads } = settings;
   const options = { folder, executionProviders: [executionProvider], threads: threads ?? 0 };
   if ((await readPipelineKind(folder)) === 'wan') {

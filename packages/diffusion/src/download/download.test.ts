@@ -193,6 +193,21 @@ describe('downloadHubModel', () => {
     ).toBe(true);
   });
 
+  it('takes the parts of video models and of a refiner in a folder of its own', async () => {
+    const wanted = [
+      'transformer/model.onnx',
+      'transformer/model.onnx_data',
+      'refiner/model_index.json',
+      'refiner/unet/config.json',
+    ];
+    const others = ['transformer/model.safetensors', 'other/model.onnx', 'refiner/README.md'];
+    for (const name of [...wanted, ...others]) hub.files.set(name, Buffer.from(name));
+    const { folder: snapshot } = await downloadHubModel(model(), options);
+    const names = await readdir(snapshot, { recursive: true });
+    expect(names).toEqual(expect.arrayContaining(wanted));
+    for (const name of others) expect(names).not.toContain(name);
+  });
+
   it('needs the hub for a branch once, and for a commit that is complete not at all', async () => {
     await downloadHubModel(model(), options);
     const before = hub.requests.length;

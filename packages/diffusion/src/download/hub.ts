@@ -14,6 +14,7 @@ const FOLDERS = [
   'tokenizer_2',
   'text_encoder',
   'text_encoder_2',
+  'transformer',
   'unet',
   'vae_decoder',
   'vae_encoder',
@@ -49,7 +50,7 @@ export interface HubDownloadOptions extends Omit<DownloadOptions, 'onProgress'> 
 
 /** A model on disk. */
 export interface HubModel {
-  /** Ready for loadStableDiffusionXl. */
+  /** Ready for loadStableDiffusionXl or loadWan. */
   readonly folder: string;
   /** The commit that the revision meant. */
   readonly commit: string;
@@ -182,8 +183,9 @@ async function listModelFiles(
 }
 
 function isModelFile(path: string): boolean {
-  if (ROOT_FILES.includes(path)) return true;
-  const [folder, ...rest] = path.split('/');
+  if (ROOT_FILES.includes(path) || path === 'refiner/model_index.json') return true;
+  // A refiner may lie in a folder of its own beside the base model's.
+  const [folder, ...rest] = path.replace(/^refiner\//, '').split('/');
   return FOLDERS.includes(folder!) && rest.length > 0 && !FOREIGN_WEIGHTS.test(path);
 }
 

@@ -4,12 +4,9 @@ import { join } from 'node:path';
 import { assertGraphSignature, type GraphSignature } from '../graph-signature.ts';
 import { type OnnxSession, openOnnxSession, probeExecutionProviders } from '../onnx-session.ts';
 import { createT5Tokenizer, type T5Tokenizer } from '../unigram/t5-tokenizer.ts';
-import { readT5TokenizerFolder } from '../unigram/t5-tokenizer-files.ts';
+import { readT5TokenizerFolder, WAN_PROMPT_TOKENS } from '../unigram/t5-tokenizer-files.ts';
 import { readWanFolder, type WanFolder, type WanPart } from '../wan-folder.ts';
 import type { LoadOptions } from './stable-diffusion-xl-model.ts';
-
-/** Wan 2.1's prompt length, for tokenizer folders that name none. */
-const WAN_PROMPT_TOKENS = 512;
 
 /** Where the model is and how it runs; a video model has no refiner. */
 export type WanLoadOptions = Omit<LoadOptions, 'refinerFolder'>;

@@ -10,6 +10,9 @@ import { createUnigramEncoder } from './unigram-model.ts';
 
 type Json = Record<string, unknown>;
 
+/** Wan 2.1's prompt length, for tokenizer folders that name none. */
+export const WAN_PROMPT_TOKENS = 512;
+
 /**
  * Reads one tokenizer folder. `fallbackMaxLength` serves folders whose config names no length. Throws `model_folder_invalid` naming
  * the file when it is missing or malformed, `unsupported` for a tokenizer of another kind.

@@ -1,14 +1,10 @@
 /** A model's files on the weights folder: fetched once for all workers that share it, checked, and digested. */
 import { createHash } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DiffusionError, type DownloadOptions, downloadFile } from '@firepod/diffusion';
-import { WorkerError } from '../../errors.ts';
+import { type DownloadOptions, downloadFile } from '@firepod/diffusion';
 import type { NoteListener } from '../messages.ts';
+import { createDownloadNotes, makeWeightsFolder, weightsError } from '../weights-folder.ts';
 import { type Manifest, type PinnedFile, pinnedFilesOf } from './manifest.ts';
-
-/** Between two notes about a download. */
-const NOTE_INTERVAL_MS = 10_000;
 
 /** A model whose files are on disk. */
 export interface LocalModel {
@@ -34,19 +30,13 @@ export interface WeightsOptions extends Pick<DownloadOptions, 'signal' | 'lockTi
 export async function ensureWeights(manifest: Manifest, options: WeightsOptions): Promise<LocalModel> {
   const files = pinnedFilesOf(manifest);
   const totalBytes = files.reduce((sum, { size_bytes }) => sum + size_bytes, 0);
-  let notedAtMs = Number.NEGATIVE_INFINITY;
+  const note = createDownloadNotes(manifest.id, options.onNote);
   let earlierBytes = 0;
-  await makeFolder(options.folder);
+  await makeWeightsFolder(options.folder);
   for (const file of files) {
     await fetchFile(file, options, (receivedBytes) => {
-      if (receivedBytes === file.size_bytes || performance.now() - notedAtMs < NOTE_INTERVAL_MS) return;
-      notedAtMs = performance.now();
-      options.onNote('Downloading weights.', {
-        model: manifest.id,
-        file: file.path,
-        receivedBytes: earlierBytes + receivedBytes,
-        totalBytes,
-      });
+      if (receivedBytes === file.size_bytes) return;
+      note({ file: file.path, receivedBytes: earlierBytes + receivedBytes, totalBytes });
     });
     earlierBytes += file.size_bytes;
   }
@@ -57,17 +47,6 @@ export async function ensureWeights(manifest: Manifest, options: WeightsOptions)
       .update(files.map(({ sha256, path }) => `${sha256}  ${path}\n`).join(''))
       .digest('hex'),
   };
-}
-
-async function makeFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true }).catch((cause) => {
-    throw new WorkerError('model_not_available', 'The worker has no folder for its weights.', {
-      cause: new Error(
-        `FIREPOD_WEIGHTS_FOLDER ${folder} cannot be made; attach a network volume or name another folder`,
-        { cause },
-      ),
-    });
-  });
 }
 
 async function fetchFile(
@@ -87,13 +66,7 @@ async function fetchFile(
     );
   } catch (cause) {
     signal.throwIfAborted();
-    if (!(cause instanceof DiffusionError) && !(cause instanceof Error)) throw cause;
-    throw new WorkerError(
-      'model_not_available',
-      'The weights of the model on the worker could not be fetched.',
-      {
-        cause,
-      },
-    );
+    if (!(cause instanceof Error)) throw cause;
+    throw weightsError(cause);
   }
 }
