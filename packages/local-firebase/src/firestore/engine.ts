@@ -1,6 +1,7 @@
 /** Reads, commits and transactions over the store, and the feed of commits that listeners follow. */
 import { checkCommitSize } from './commit-limits.ts';
 import type { CommitCheck, WriteStep } from './guard.ts';
+import { createIndexEntryLimit } from './indexes/entry-limit.ts';
 import type { IndexesFile } from './indexes/indexes-file.ts';
 import { createIndexDemand } from './indexes/requirements.ts';
 import type { CommitResponse, StructuredQuery, TransactionOptions, Write, WriteResult } from './messages.ts';
@@ -72,6 +73,7 @@ export function createEngine(store: Store, clock: Clock, options: EngineOptions 
   const commitClock = createCommitClock(clock, store.commitMicros());
   const transactions = createTransactions(clock, options.transactions);
   const checkIndexes = createIndexDemand(options.indexes);
+  const checkIndexEntries = createIndexEntryLimit(options.indexes);
   const listeners = new Set<CommitListener>();
 
   function transactionOf(id: Buffer | undefined): Transaction | undefined {
@@ -97,6 +99,7 @@ export function createEngine(store: Store, clock: Clock, options: EngineOptions 
     check?.(steps, stamp.micros);
     if (refusal !== undefined) throw refusal;
     const changes = [...staged.values()].filter(({ before, after }) => before !== after);
+    for (const { after } of changes) if (after !== undefined) checkIndexEntries(after);
     return { changes, writeResults, ...stamp };
   }
 
@@ -105,7 +108,7 @@ export function createEngine(store: Store, clock: Clock, options: EngineOptions 
     const events = options.triggers?.eventsOf(changes, micros) ?? [];
     store.commit(new Map(changes.map(({ name, after }) => [name, after])), version, micros, events);
     transactions.recordReplaced(changes);
-    for (const listener of listeners) listener(changes, micros);
+    for (const listener of listeners) listener(changes);
     if (events.length > 0) options.triggers?.wake();
   }
 

@@ -42,6 +42,10 @@ describe('refused as invalid arguments', () => {
   test.each<[string, () => Write[]]>([
     ['a document over 1 MiB', () => [setting('a/b', { a: text('x'.repeat(1_048_576)) })]],
     ['21 levels', () => [setting('a/b', { a: nested(20) })]],
+    [
+      'more than 40,000 index entries',
+      () => [setting('a/b', { a: list(...Array.from({ length: 40_001 }, (_, n) => ({ doubleValue: n }))) })],
+    ],
     ['an array in an array', () => [setting('a/b', { a: list(list()) })]],
     [
       'an array in a map in an array is fine, one right in it is not',
