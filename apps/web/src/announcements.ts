@@ -1,5 +1,6 @@
 /** What a screen reader is told when a generation changes its state. */
 import type { FirepodGeneration } from '@firepod/client';
+import { withoutField } from './problem-words.ts';
 
 /**
  * One sentence for each generation that is new or in another state than before, the oldest first; none where there was
@@ -27,6 +28,6 @@ function sentenceOf(generation: FirepodGeneration): string {
     case 'failed':
       return generation.error_code === 'cancelled'
         ? `${prompt} was cancelled.`
-        : `${prompt} failed. ${generation.error}`;
+        : `${prompt} failed. ${withoutField(generation.error)}`;
   }
 }

@@ -1,17 +1,21 @@
-/** One generation in the list: the picture or what stands in its place, and below it how it is going. */
+/** One generation in the list: the picture, the video or what stands in its place, and below it how it is going. */
 
 import { FirepodError, type FirepodGeneration } from '@firepod/client';
-import { Button, Card, CopyButton, Group, Progress, Stack, Text, UnstyledButton } from '@mantine/core';
+import { Button, Card, Group, Progress, Stack, Text } from '@mantine/core';
 import { useRef, useState } from 'react';
 import { GenerationPicture } from './generation-picture.tsx';
+import { GenerationResult } from './generation-result.tsx';
 import { progressWords } from './progress-words.ts';
+import type { StartPicture } from './start-picture.ts';
 
 interface GenerationCardProps {
   generation: FirepodGeneration;
   cancel: () => Promise<unknown>;
+  /** Makes one of its pictures the one that the form starts from; absent where no model can. */
+  startFrom?: ((picture: StartPicture) => void) | undefined;
 }
 
-export function GenerationCard({ generation, cancel }: GenerationCardProps) {
+export function GenerationCard({ generation, cancel, startFrom }: GenerationCardProps) {
   const card = useRef<HTMLLIElement>(null);
   const prompt = generation.request_data.prompt ?? 'No prompt';
   const percent = generation.status === 'processing' ? (generation.progress?.percent ?? 0) : 0;
@@ -53,13 +57,13 @@ export function GenerationCard({ generation, cancel }: GenerationCardProps) {
         <Text size="sm" fw={500} lineClamp={2} title={prompt}>
           {prompt}
         </Text>
-        <Outcome generation={generation} cancel={cancelAndKeepFocus} />
+        <Outcome generation={generation} prompt={prompt} cancel={cancelAndKeepFocus} startFrom={startFrom} />
       </Stack>
     </Card>
   );
 }
 
-function Outcome({ generation, cancel }: GenerationCardProps) {
+function Outcome({ generation, prompt, cancel, startFrom }: GenerationCardProps & { prompt: string }) {
   switch (generation.status) {
     case 'queued':
       return <OpenState words="Queued" cancel={cancel} />;
@@ -68,7 +72,7 @@ function Outcome({ generation, cancel }: GenerationCardProps) {
     case 'failed':
       return null;
     case 'completed':
-      return <Result data={generation.generation_data} />;
+      return <GenerationResult data={generation.generation_data} prompt={prompt} startFrom={startFrom} />;
   }
 }
 
@@ -105,38 +109,4 @@ function OpenState({ words, cancel }: { words: string; cancel: () => Promise<unk
       )}
     </>
   );
-}
-
-function Result({ data }: { data: Extract<FirepodGeneration, { status: 'completed' }>['generation_data'] }) {
-  const { seed, width, height } = data;
-  return (
-    <>
-      <Group gap={6} c="dimmed" fz="xs">
-        {width !== undefined && height !== undefined && (
-          <span>
-            {width}×{height}
-          </span>
-        )}
-        {seed !== undefined && (
-          <CopyButton value={String(seed)}>
-            {({ copied, copy }) => (
-              <UnstyledButton fz="xs" c="dimmed" className="seed" onClick={copy} title="Copy the seed">
-                {copied ? 'seed copied' : `seed ${seed}`}
-              </UnstyledButton>
-            )}
-          </CopyButton>
-        )}
-      </Group>
-      {data.warnings?.map((warning) => (
-        <Text key={warning} size="xs" c="dimmed" className="warning">
-          {withoutField(warning)}
-        </Text>
-      ))}
-    </>
-  );
-}
-
-/** `prompt: such words …` names a field of the API; a person reads the sentence. */
-function withoutField(warning: string): string {
-  return warning.replace(/^[a-z_]+: /, '');
 }

@@ -8,7 +8,7 @@ const cancel = async () => undefined;
 
 test('before the first answer it loads, unless the server is out of reach', async () => {
   const page = await mount(<GenerationList generations={undefined} isCurrent cancel={cancel} />);
-  expect(page.find('[role=status]').getAttribute('aria-label')).toBe('Loading your pictures');
+  expect(page.find('[role=status]').getAttribute('aria-label')).toBe('Loading your pictures and videos');
   await page.draw(<GenerationList generations={undefined} isCurrent={false} cancel={cancel} />);
   expect(page.container.querySelector('[role=status]')).toBeNull();
 });
@@ -24,7 +24,7 @@ test('generations are the items of a named list, in their order', async () => {
   const page = await mount(
     <GenerationList generations={[queued('a cat'), completed('a dog', {})]} isCurrent cancel={cancel} />,
   );
-  expect(page.find('ul').getAttribute('aria-label')).toBe('Your pictures');
+  expect(page.find('ul').getAttribute('aria-label')).toBe('Your pictures and videos');
   const items = [...page.container.querySelectorAll('ul > li')];
   expect(items.map((item) => item.getAttribute('aria-label'))).toEqual(['a cat', 'a dog']);
 });

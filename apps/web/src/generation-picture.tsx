@@ -1,7 +1,9 @@
-/** The square on top of a generation: its pictures, the forming one, or in words why there is none. */
+/** The square on top of a generation: its pictures or video, the forming one, or in words why there is none. */
 import type { FirepodGeneration } from '@firepod/client';
 import { Text } from '@mantine/core';
 import { useState } from 'react';
+import { GenerationVideo } from './generation-video.tsx';
+import { withoutField } from './problem-words.ts';
 
 interface GenerationPictureProps {
   generation: FirepodGeneration;
@@ -45,7 +47,7 @@ function Content({ generation, prompt, hasPreview, forget }: ContentProps) {
       return generation.error_code === 'cancelled' ? (
         <Words>Cancelled</Words>
       ) : (
-        <Words color="red">{generation.error}</Words>
+        <Words color="red">{withoutField(generation.error)}</Words>
       );
     case 'completed':
       return <Results data={generation.generation_data} prompt={prompt} onShown={forget} />;
@@ -54,7 +56,7 @@ function Content({ generation, prompt, hasPreview, forget }: ContentProps) {
 
 function Words({ color = 'dimmed', children }: { color?: string; children: string }) {
   return (
-    <Text c={color} size="sm" ta="center" p="md">
+    <Text c={color} size="sm" ta="center" p="md" className="frame-words">
       {children}
     </Text>
   );
@@ -64,17 +66,7 @@ type Data = Extract<FirepodGeneration, { status: 'completed' }>['generation_data
 
 function Results({ data, prompt, onShown }: { data: Data; prompt: string; onShown: () => void }) {
   if (data.video_url !== undefined) {
-    return (
-      <video
-        src={data.video_url}
-        poster={data.poster_url}
-        controls
-        loop
-        muted
-        playsInline
-        aria-label={prompt}
-      />
-    );
+    return <ResultVideo url={data.video_url} poster={data.poster_url} prompt={prompt} onShown={onShown} />;
   }
   const urls = data.image_urls ?? [];
   if (urls.length === 0) return <Words>No picture was kept</Words>;
@@ -92,7 +84,19 @@ function Results({ data, prompt, onShown }: { data: Data; prompt: string; onShow
   );
 }
 
-function ResultPicture({ url, prompt, onShown }: { url: string; prompt: string; onShown: () => void }) {
+interface ResultProps {
+  url: string;
+  prompt: string;
+  onShown: () => void;
+}
+
+function ResultVideo({ poster, ...props }: ResultProps & { poster: string | undefined }) {
+  const [isMissing, setIsMissing] = useState(false);
+  if (isMissing) return <Words>The video could not be loaded.</Words>;
+  return <GenerationVideo {...props} poster={poster} onMissing={() => setIsMissing(true)} />;
+}
+
+function ResultPicture({ url, prompt, onShown }: ResultProps) {
   const [isMissing, setIsMissing] = useState(false);
   if (isMissing) return <Words>The picture could not be loaded.</Words>;
   return (

@@ -3,12 +3,13 @@ import type { ModelCard } from '@firepod/contract';
 import { Text } from '@mantine/core';
 
 export function ModelNote({ card }: { card: ModelCard }) {
-  const { subjects = [], backgrounds = [], positions = [], sizes = [] } = card.vocabulary ?? {};
+  const { subjects = [], backgrounds = [], positions = [], sizes = [], motions = [] } = card.vocabulary ?? {};
   const lists = [
     ['Subjects', subjects],
     ['Backgrounds', backgrounds],
     ['Places', positions],
     ['Sizes', sizes],
+    ['Motions', motions],
   ] as const;
   const named = lists.filter(([, words]) => words.length > 0);
   if (named.length === 0 && card.cannot.length === 0) {
@@ -20,7 +21,7 @@ export function ModelNote({ card }: { card: ModelCard }) {
   }
   return (
     <Text size="xs" c="dimmed" component="details" className="model-note">
-      <summary>{card.name} · what it can paint</summary>
+      <summary>{card.name} · what it can make</summary>
       {named.map(([name, words]) => (
         <p key={name}>
           <strong>{name}</strong> {words.join(', ')}

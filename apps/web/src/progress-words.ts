@@ -1,12 +1,12 @@
-/** What a worker is doing, in the words of somebody who waits for a picture. */
-import type { FirepodGeneration, Progress } from '@firepod/client';
+/** What a worker is doing, in the words of somebody who waits for a picture or a video. */
+import type { FirepodGeneration, MediaType, Progress } from '@firepod/client';
 
-const phases: Record<Progress['phase'], string> = {
+const phases: Record<Progress['phase'], string | Record<MediaType, string>> = {
   starting: 'Starting',
   loading: 'Loading the model',
   encoding: 'Reading the prompt',
   denoising: 'Painting',
-  decoding: 'Finishing',
+  decoding: { image: 'Finishing', video: 'Drawing the frames' },
   uploading: 'Saving',
 };
 
@@ -14,10 +14,12 @@ const phases: Record<Progress['phase'], string> = {
 export function progressWords({
   progress,
   job,
-}: Pick<Extract<FirepodGeneration, { status: 'processing' }>, 'progress' | 'job'>): string {
+  reference,
+}: Pick<Extract<FirepodGeneration, { status: 'processing' }>, 'progress' | 'job' | 'reference'>): string {
   const attempt = job !== null && job.attempt > 1 ? ` (attempt ${job.attempt})` : '';
   if (progress === null) return `${phases.starting}${attempt}`;
-  const phase = `${phases[progress.phase]}${attempt}`;
+  const words = phases[progress.phase];
+  const phase = `${typeof words === 'string' ? words : words[reference.media_type]}${attempt}`;
   if (progress.phase !== 'denoising') return phase;
   const painted = `${phase} ${Math.round(progress.percent)} %`;
   return progress.eta_seconds === null ? painted : `${painted}, ${durationWords(progress.eta_seconds)} left`;

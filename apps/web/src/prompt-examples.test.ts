@@ -31,3 +31,12 @@ test('there are none without a card or where it lists too few words', () => {
   expect(promptExamples(undefined)).toEqual([]);
   expect(promptExamples(cardWith({ subjects: ['cat'], backgrounds: ['red', 'green', 'blue'] }))).toEqual([]);
 });
+
+test('a model of videos is asked for motions', () => {
+  const card = cardWith({
+    subjects: ['apple', 'fox', 'car'],
+    backgrounds: ['red', 'green', 'blue'],
+    motions: ['moving left', 'bouncing', 'spinning'],
+  });
+  expect(promptExamples(card)[1]).toBe('a fox bouncing on a green background');
+});

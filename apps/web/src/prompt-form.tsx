@@ -1,11 +1,14 @@
-/** Where a person says what to paint: the prompt, and the other fields of a request behind "Settings". */
+/** Where a person says what to make: a picture or a video, the prompt, what it starts from, and the rest behind "Settings". */
 
-import { FirepodError, type GenerationRequest } from '@firepod/client';
+import { FirepodError, type GenerationRequest, type MediaType } from '@firepod/client';
 import type { ModelCard } from '@firepod/contract';
-import { Alert, Button, Collapse, Group, Kbd, Paper, Stack, Text, Textarea } from '@mantine/core';
-import { type FormEvent, type KeyboardEvent, useId, useRef, useState } from 'react';
+import { Alert, Collapse, Paper, SegmentedControl, Stack } from '@mantine/core';
+import { type FormEvent, useEffect, useId, useMemo, useRef, useState } from 'react';
+import { FormActions } from './form-actions.tsx';
 import { ModelNote } from './model-note.tsx';
+import { cardFor, isOffered, offeredMedia, taskOf } from './offered-tasks.ts';
 import { promptExamples } from './prompt-examples.ts';
+import { PromptField } from './prompt-field.tsx';
 import {
   countSettings,
   type Draft,
@@ -18,29 +21,57 @@ import {
 import { type RequestMemory, submitOnce } from './request-id.ts';
 import { SettingsFields } from './settings-fields.tsx';
 import { SourcePicker } from './source-picker.tsx';
+import { createSourceUploads } from './source-uploads.ts';
+import type { Start } from './start-picture.ts';
 
 interface PromptFormProps {
-  card: ModelCard | undefined;
+  /** Of all published models. */
+  cards: readonly ModelCard[];
+  /** What a picture is made from; the list of results sets it too. */
+  start: Start;
   submit: (request: GenerationRequest, options: { requestId: string }) => Promise<unknown>;
   /** Resolves with the address of a picture to start from. */
   uploadSource: (picture: Blob) => Promise<string>;
 }
 
-export function PromptForm({ card, submit, uploadSource }: PromptFormProps) {
-  const [draft, setDraft] = useState(emptyDraft);
-  const [picture, setPicture] = useState<File | null>(null);
+const mediaNames: Record<MediaType, string> = { image: 'Picture', video: 'Video' };
+
+export function PromptForm({ cards, start, submit, uploadSource }: PromptFormProps) {
+  const [chosenMedia, setMedia] = useState<MediaType>('image');
+  // Steps that suit one model are no steps for another: each kind has its own settings, and both have the prompt.
+  const [drafts, setDrafts] = useState<Record<MediaType, Draft>>({ image: emptyDraft, video: emptyDraft });
   const [isOpen, setIsOpen] = useState(false);
   const [isBusy, setIsBusy] = useState(false);
   const [failure, setFailure] = useState<FirepodError>();
   // The state above is drawn later: a second Ctrl+Enter can come before that.
   const isSending = useRef(false);
   const memory = useRef<RequestMemory>({});
-  // A picture that was sent once has its address: the same request again is the same to the function.
-  const uploaded = useRef<{ picture: File; url: string }>(undefined);
+  const uploads = useMemo(() => createSourceUploads(uploadSource), [uploadSource]);
+  const form = useRef<HTMLFormElement>(null);
   const promptInput = useRef<HTMLTextAreaElement>(null);
   const settingsId = useId();
 
-  const set = (change: Partial<Draft>) => setDraft((before) => ({ ...before, ...change }));
+  const { picture, mask } = start;
+  const offered = offeredMedia(cards);
+  const media = offered.includes(chosenMedia) ? chosenMedia : (offered[0] ?? 'image');
+  const draft = drafts[media];
+  const card = cardFor(cards, taskOf(media, { hasSource: picture !== null, hasMask: mask !== null }));
+  const access = {
+    draft,
+    failure,
+    set: (change: Partial<Draft>) =>
+      setDrafts((before) => ({ ...before, [media]: { ...before[media], ...change } })),
+  };
+  const setPrompt = (prompt: string) =>
+    setDrafts(({ image, video }) => ({ image: { ...image, prompt }, video: { ...video, prompt } }));
+
+  useEffect(() => {
+    // A result was chosen in the list, perhaps far below and while a video was being asked for.
+    if (picture === null || picture.file !== null) return;
+    setMedia('image');
+    form.current?.scrollIntoView({ block: 'start' });
+    promptInput.current?.focus({ preventScroll: true });
+  }, [picture]);
 
   const send = async (event: FormEvent) => {
     event.preventDefault();
@@ -49,11 +80,9 @@ export function PromptForm({ card, submit, uploadSource }: PromptFormProps) {
     setIsBusy(true);
     setFailure(undefined);
     try {
-      if (picture !== null && uploaded.current?.picture !== picture) {
-        uploaded.current = { picture, url: await uploadSource(picture) };
-      }
-      const imageUrl = picture === null ? undefined : uploaded.current?.url;
-      await submitOnce(memory.current, requestOf(draft, imageUrl), submit);
+      const hasSource = media === 'image' && picture !== null;
+      const sources = hasSource ? await uploads.addressesOf(picture, mask) : undefined;
+      await submitOnce(memory.current, requestOf(draft, media, sources), submit);
     } catch (error) {
       if (!(error instanceof FirepodError)) throw error;
       setFailure(error);
@@ -65,110 +94,71 @@ export function PromptForm({ card, submit, uploadSource }: PromptFormProps) {
     }
   };
 
-  const sendOnCtrlEnter = (event: KeyboardEvent<HTMLTextAreaElement>) => {
-    if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey)) return;
-    event.preventDefault();
-    event.currentTarget.form?.requestSubmit();
+  const chooseMedia = (value: string) => {
+    setMedia(value as MediaType);
+    setFailure(undefined);
   };
 
-  const tryExample = (example: string) => {
-    set({ prompt: example });
+  const reset = () => {
+    access.set({ ...emptyDraft, prompt: draft.prompt, strength: draft.strength });
+    setFailure(undefined);
+    // The button itself goes away.
     promptInput.current?.focus();
   };
 
-  const examples = promptExamples(card);
-  const settings = countSettings(draft);
+  const noun = mediaNames[media].toLowerCase();
   return (
     <Paper
+      ref={form}
       withBorder
       shadow="xs"
       p={{ base: 'sm', sm: 'md' }}
       component="form"
       onSubmit={send}
-      aria-label="New picture"
+      aria-label={`New ${noun}`}
     >
       <Stack gap="sm">
-        <Textarea
-          ref={promptInput}
-          label="Describe a picture"
-          placeholder={examples[0] ?? 'a red apple on a blue background'}
-          size="md"
-          autosize
-          minRows={2}
-          maxRows={8}
-          value={draft.prompt}
-          onChange={(event) => set({ prompt: event.currentTarget.value })}
-          onKeyDown={sendOnCtrlEnter}
-          error={problemOf(failure, 'prompt')}
-        />
-        {examples.length > 0 && (
-          <Group gap={6} role="group" aria-label="Examples">
-            <Text size="xs" c="dimmed">
-              Try
-            </Text>
-            {examples.map((example) => (
-              <Button
-                key={example}
-                size="compact-xs"
-                fw={500}
-                variant="default"
-                radius="xl"
-                onClick={() => tryExample(example)}
-              >
-                {example}
-              </Button>
-            ))}
-          </Group>
+        {offered.length > 1 && (
+          <SegmentedControl
+            className="media-choice"
+            aria-label="What to make"
+            value={media}
+            onChange={chooseMedia}
+            data={offered.map((value) => ({ value, label: mediaNames[value] }))}
+          />
         )}
-        {card?.tasks.includes('img2img') && (
-          <SourcePicker picture={picture} choose={setPicture} draft={draft} set={set} failure={failure} />
+        <PromptField
+          label={`Describe a ${noun}`}
+          examples={promptExamples(card)}
+          prompt={draft.prompt}
+          setPrompt={setPrompt}
+          problem={problemOf(failure, 'prompt')}
+          input={promptInput}
+        />
+        {media === 'image' && isOffered(cards, 'img2img') && (
+          <SourcePicker start={start} canMask={isOffered(cards, 'inpaint')} {...access} />
         )}
         <Collapse in={isOpen} id={settingsId}>
-          <SettingsFields card={card} draft={draft} set={set} failure={failure} />
+          <SettingsFields media={media} card={card} {...access} />
         </Collapse>
         {failure !== undefined && !isShownInFields(failure) && (
           <Alert color="red" role="alert">
             {failure.message}
           </Alert>
         )}
-        <Group justify="space-between" gap="xs">
-          <Group gap="xs">
-            <Button
-              variant="default"
-              onClick={() => setIsOpen(!isOpen)}
-              aria-expanded={isOpen}
-              aria-controls={settingsId}
-            >
-              Settings{settings > 0 && ` (${settings})`}
-            </Button>
-            {settings > 0 && (
-              <Button
-                variant="subtle"
-                color="gray"
-                onClick={() => {
-                  setDraft({ ...emptyDraft, prompt: draft.prompt, strength: draft.strength });
-                  setFailure(undefined);
-                  // The button itself goes away.
-                  promptInput.current?.focus();
-                }}
-              >
-                Reset
-              </Button>
-            )}
-          </Group>
-          <Group gap="sm">
-            <Text size="xs" c="dimmed" className="keyboard-hint" aria-hidden>
-              <Kbd size="xs">{isMac ? '⌘' : 'Ctrl'}</Kbd> <Kbd size="xs">Enter</Kbd>
-            </Text>
-            <Button type="submit" loading={isBusy} disabled={draft.prompt.trim() === ''}>
-              Generate
-            </Button>
-          </Group>
-        </Group>
+        <FormActions
+          settings={{
+            count: countSettings(draft),
+            isOpen,
+            panelId: settingsId,
+            toggle: () => setIsOpen(!isOpen),
+            reset,
+          }}
+          isBusy={isBusy}
+          canSend={draft.prompt.trim() !== ''}
+        />
         {card !== undefined && <ModelNote card={card} />}
       </Stack>
     </Paper>
   );
 }
-
-const isMac = /^Mac/.test(navigator.platform);

@@ -1,5 +1,5 @@
 import { FirepodError } from '@firepod/client';
-import { modelCardSchema, parseSubmission } from '@firepod/contract';
+import { parseSubmission } from '@firepod/contract';
 import { expect, test } from 'vitest';
 import {
   countSettings,
@@ -7,18 +7,19 @@ import {
   emptyDraft,
   isShownInFields,
   problemOf,
-  rangesOf,
   requestOf,
 } from './request-draft.ts';
 
 const draft = (fields: Partial<Draft>): Draft => ({ ...emptyDraft, ...fields });
 
 test('a request holds the trimmed prompt and nothing that was left empty', () => {
-  expect(requestOf(draft({ prompt: ' a cat\n', negative_prompt: '  ' }))).toEqual({ prompt: 'a cat' });
+  expect(requestOf(draft({ prompt: ' a cat\n', negative_prompt: '  ' }), 'image')).toEqual({
+    prompt: 'a cat',
+  });
 });
 
 test('a filled form is a request that the function takes as it is', () => {
-  const filled: Draft = {
+  const filled = draft({
     prompt: 'a cat',
     negative_prompt: 'dogs',
     width: 128,
@@ -29,13 +30,15 @@ test('a filled form is a request that the function takes as it is', () => {
     seed: 0,
     strength: '0.3',
     scheduler: 'DDIM',
-  };
-  const request = requestOf(filled);
-  expect(requestOf(filled, 'gs://b/generating/ada/source/a.png')).toEqual({
-    ...request,
-    image_url: 'gs://b/generating/ada/source/a.png',
-    strength: 0.3,
   });
+  const request = requestOf(filled, 'image');
+  const sources = {
+    image_url: 'gs://b/generating/ada/source/a.png',
+    mask_url: 'gs://b/generating/ada/source/b.png',
+  };
+  const inpaint = requestOf(filled, 'image', sources);
+  expect(inpaint).toEqual({ ...request, ...sources, strength: 0.3 });
+  expect(parseSubmission(inpaint, { userId: 'ada' })).toMatchObject({ ok: true, task: 'inpaint' });
   expect(request).toEqual({
     prompt: 'a cat',
     negative_prompt: 'dogs',
@@ -50,8 +53,38 @@ test('a filled form is a request that the function takes as it is', () => {
   expect(parseSubmission(request, { userId: 'ada' })).toMatchObject({ ok: true, request });
 });
 
+test('a video is named as one even when everything is left to the model', () => {
+  const request = requestOf(draft({ prompt: 'a cat' }), 'video');
+  expect(request).toEqual({ task_type: 'text2video', prompt: 'a cat' });
+  const filled = draft({
+    prompt: 'a cat',
+    negative_prompt: 'dogs',
+    num_inference_steps: 20,
+    seed: 7,
+    num_frames: '17',
+    fps: 8,
+    video_width: 96,
+    video_height: 64,
+    video_guidance_scale: '2.5',
+  });
+  expect(requestOf(filled, 'video')).toEqual({
+    ...request,
+    negative_prompt: 'dogs',
+    num_inference_steps: 20,
+    seed: 7,
+    num_frames: 17,
+    fps: 8,
+    video_width: 96,
+    video_height: 64,
+    video_guidance_scale: 2.5,
+  });
+  expect(parseSubmission(requestOf(filled, 'video'), { userId: 'ada' })).toMatchObject({
+    task: 'text2video',
+  });
+});
+
 test('what is no number is sent as it stands, so that it is refused by its name', () => {
-  const request = requestOf(draft({ prompt: 'a cat', seed: '-' }));
+  const request = requestOf(draft({ prompt: 'a cat', seed: '-' }), 'image');
   expect(request).toMatchObject({ seed: '-' });
   expect(parseSubmission(request, { userId: 'ada' })).toMatchObject({ problems: [{ field: 'seed' }] });
 });
@@ -72,29 +105,4 @@ test('a refusal stands below its fields when the form has all of them, without t
   expect(isShownInFields(refusal('width', 'prompt'))).toBe(true);
   expect(isShownInFields(refusal('width', 'image_url'))).toBe(false);
   expect(isShownInFields(new FirepodError('unavailable'))).toBe(false);
-});
-
-test("ranges are the contract's, narrowed by the model's card, which also says what an empty field means", () => {
-  expect(rangesOf(undefined)).toMatchObject({
-    width: { min: 64, max: 2048, step: 8, fallback: undefined },
-    num_inference_steps: { min: 1, max: 150 },
-  });
-  const card = modelCardSchema.parse({
-    id: 'tiny',
-    name: 'Tiny',
-    version: '1',
-    tasks: ['text2img'],
-    native_size: { width: 128, height: 96 },
-    size_multiple: 32,
-    defaults: { width: 160, guidance_scale: 3 },
-    limits: { max_size: 256, max_images: 9, max_steps: 50 },
-    licence: 'MIT',
-  });
-  expect(rangesOf(card)).toMatchObject({
-    width: { min: 64, max: 256, step: 32, fallback: 160 },
-    height: { fallback: 96 },
-    num_images: { max: 4, fallback: 1 },
-    num_inference_steps: { max: 50 },
-    guidance_scale: { max: 30, fallback: 3 },
-  });
 });

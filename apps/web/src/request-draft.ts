@@ -1,65 +1,77 @@
 /** A request while a person fills it in, what it becomes when it is sent, and what was refused of it. */
-import type { FirepodError, GenerationRequest } from '@firepod/client';
-import {
-  DEFAULTS,
-  GUIDANCE_SCALE_MAX,
-  IMAGES_MAX,
-  type ModelCard,
-  OUTPUT_FORMATS,
-  SEED_MAX,
-  SIZE_MAX_PX,
-  SIZE_MIN_PX,
-  SIZE_MULTIPLE_PX,
-  STEPS_MAX,
-} from '@firepod/contract';
+import type { FirepodError, GenerationRequest, MediaType } from '@firepod/client';
 
 /** Number fields as Mantine's NumberInput tells them: '' when empty, a text when it is not (yet) a number. */
 type NumberDraft = number | string;
 
-/** The fields as the form holds them; an empty one is left to the model's default. */
+/** The fields of every task, then those of pictures, then those of videos; an empty one is left to the model's default. */
 export interface Draft {
   readonly prompt: string;
   readonly negative_prompt: string;
+  readonly num_inference_steps: NumberDraft;
+  readonly seed: NumberDraft;
   readonly width: NumberDraft;
   readonly height: NumberDraft;
   readonly num_images: NumberDraft;
-  readonly num_inference_steps: NumberDraft;
   readonly guidance_scale: NumberDraft;
-  readonly seed: NumberDraft;
+  readonly scheduler: string | null;
   /** Only with a picture to start from. */
   readonly strength: NumberDraft;
-  readonly scheduler: string | null;
+  readonly num_frames: NumberDraft;
+  readonly fps: NumberDraft;
+  readonly video_width: NumberDraft;
+  readonly video_height: NumberDraft;
+  readonly video_guidance_scale: NumberDraft;
 }
 
 export type DraftField = keyof Draft;
-/** The number fields behind "Settings". */
-export type NumberField = Exclude<DraftField, 'prompt' | 'negative_prompt' | 'scheduler' | 'strength'>;
 
 export const emptyDraft: Draft = {
   prompt: '',
   negative_prompt: '',
+  num_inference_steps: '',
+  seed: '',
   width: '',
   height: '',
   num_images: '',
-  num_inference_steps: '',
   guidance_scale: '',
-  seed: '',
-  strength: '',
   scheduler: null,
+  strength: '',
+  num_frames: '',
+  fps: '',
+  video_width: '',
+  video_height: '',
+  video_guidance_scale: '',
 };
+
+const fieldsOfEveryTask: readonly DraftField[] = ['prompt', 'negative_prompt', 'num_inference_steps', 'seed'];
+
+const fieldsOf: Record<MediaType, readonly DraftField[]> = {
+  image: [...fieldsOfEveryTask, 'width', 'height', 'num_images', 'guidance_scale', 'scheduler'],
+  video: [...fieldsOfEveryTask, 'num_frames', 'fps', 'video_width', 'video_height', 'video_guidance_scale'],
+};
+
+const textFields: readonly string[] = ['prompt', 'negative_prompt', 'scheduler'] satisfies DraftField[];
+
+/** Where the pictures lie that a picture is made from. */
+export interface SourceAddresses {
+  readonly image_url: string;
+  /** Only where a part of it is painted again. */
+  readonly mask_url?: string | undefined;
+}
 
 /**
  * Only what the person filled in: the function keeps `request_data` as sent, and defaults are the model's. Values are
  * not judged here: the function is, and explains what it refuses.
- * @param imageUrl the address of the picture to start from
  */
-export function requestOf(draft: Draft, imageUrl?: string): GenerationRequest {
-  const { strength, ...rest } = draft;
-  const fields = imageUrl === undefined ? rest : { ...rest, image_url: imageUrl, strength };
-  const filled = Object.entries(fields)
-    .map(([field, value]) => [field, isNumberField(field) ? toNumber(value) : trim(value)] as const)
+export function requestOf(draft: Draft, media: MediaType, sources?: SourceAddresses): GenerationRequest {
+  const fields = [...fieldsOf[media], ...(sources === undefined ? [] : (['strength'] as const))];
+  const filled = fields
+    .map((field) => [field, isTextField(field) ? trim(draft[field]) : toNumber(draft[field])] as const)
     .filter(([field, value]) => field === 'prompt' || !isEmpty(value));
-  return Object.fromEntries(filled) as unknown as GenerationRequest;
+  // Without it, a video whose number of frames is left to the model would be taken for a picture.
+  const task = media === 'video' ? { task_type: 'text2video' } : {};
+  return { ...task, ...Object.fromEntries(filled), ...sources } as unknown as GenerationRequest;
 }
 
 /** How many fields behind "Settings" are not left to the model. */
@@ -84,55 +96,8 @@ export function isShownInFields({ problems }: FirepodError): boolean {
   return problems.length > 0 && problems.every(({ field }) => field in emptyDraft);
 }
 
-/** What a number field may hold and holds when it is left empty, as far as the model card and the contract know. */
-export interface NumberRange {
-  readonly min: number;
-  readonly max: number;
-  readonly step: number;
-  readonly fallback: number | undefined;
-}
-
-/** What may be uploaded to start from. */
-export const sourceTypes = OUTPUT_FORMATS.map((format) => `image/${format}`);
-
-/** The contract's range and default of `strength`, in steps that can be seen. */
-export const strengthRange = { min: 0.05, max: 1, step: 0.05, fallback: DEFAULTS.img2img_strength };
-
-export function rangesOf(card: ModelCard | undefined): Record<NumberField, NumberRange> {
-  const { defaults, limits, native_size } = card ?? {};
-  const size = {
-    min: Math.max(SIZE_MIN_PX, limits?.min_size ?? 0),
-    max: Math.min(SIZE_MAX_PX, limits?.max_size ?? SIZE_MAX_PX),
-    step: Math.max(SIZE_MULTIPLE_PX, card?.size_multiple ?? 0),
-  };
-  const upTo = (maximum: number, ofCard = maximum) => Math.min(maximum, ofCard);
-  return {
-    width: { ...size, fallback: defaults?.width ?? native_size?.width },
-    height: { ...size, fallback: defaults?.height ?? native_size?.height },
-    num_images: { min: 1, max: upTo(IMAGES_MAX, limits?.max_images), step: 1, fallback: 1 },
-    num_inference_steps: {
-      min: 1,
-      max: upTo(STEPS_MAX, limits?.max_steps),
-      step: 1,
-      fallback: defaults?.num_inference_steps,
-    },
-    guidance_scale: { min: 0, max: GUIDANCE_SCALE_MAX, step: 0.5, fallback: defaults?.guidance_scale },
-    seed: { min: 0, max: SEED_MAX, step: 1, fallback: undefined },
-  };
-}
-
-const numberFields: readonly string[] = [
-  'strength',
-  'width',
-  'height',
-  'num_images',
-  'num_inference_steps',
-  'guidance_scale',
-  'seed',
-] satisfies (NumberField | 'strength')[];
-
-function isNumberField(field: string): boolean {
-  return numberFields.includes(field);
+function isTextField(field: DraftField): boolean {
+  return textFields.includes(field);
 }
 
 /** A text that is no number stays one, so that it is refused by its name instead of being left out. */

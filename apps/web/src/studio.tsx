@@ -15,15 +15,18 @@ import {
 import { getFunctions } from 'firebase/functions';
 import { useMemo } from 'react';
 import { GenerationList } from './generation-list.tsx';
+import { isOffered } from './offered-tasks.ts';
 import { PromptForm } from './prompt-form.tsx';
+import { useStart } from './start-picture.ts';
 import { StudioHeader } from './studio-header.tsx';
-import { useAnnouncement, useGenerations, useModelCard } from './use-live.ts';
+import { useAnnouncement, useGenerations, useModelCards } from './use-live.ts';
 
 const listedGenerations = 60;
 
 export function Studio({ app, user }: { app: FirebaseApp; user: User }) {
   const { client, firestore } = useMemo(() => servicesOf(app), [app]);
-  const { card, isOutOfReach } = useModelCard(firestore);
+  const { cards, isOutOfReach } = useModelCards(firestore);
+  const start = useStart();
   const { generations, error, retry } = useGenerations(client, listedGenerations);
   const announcement = useAnnouncement(generations);
 
@@ -35,7 +38,7 @@ export function Studio({ app, user }: { app: FirebaseApp; user: User }) {
         signOut={() => void signOut(getAuth(app))}
       />
       <Stack component="main" gap="lg">
-        <PromptForm card={card} submit={client.submit} uploadSource={client.uploadSource} />
+        <PromptForm cards={cards} start={start} submit={client.submit} uploadSource={client.uploadSource} />
         {isOutOfReach && (
           <Alert color="yellow" role="status">
             The server cannot be reached. What you see may be old; it goes on by itself when the connection is
@@ -56,6 +59,7 @@ export function Studio({ app, user }: { app: FirebaseApp; user: User }) {
           generations={generations}
           isCurrent={!isOutOfReach && error === undefined}
           cancel={({ reference }) => client.cancel(reference)}
+          startFrom={isOffered(cards, 'img2img') ? start.choose : undefined}
         />
       </Stack>
       <VisuallyHidden role="status">{announcement}</VisuallyHidden>

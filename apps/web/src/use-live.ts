@@ -1,7 +1,7 @@
-/** Live values of Firestore as React state: the user's generations, the card of the model that paints, and the connection. */
+/** Live values of Firestore as React state: the user's generations, the cards of the models, and the connection. */
 import type { FirepodClient, FirepodError, FirepodGeneration } from '@firepod/client';
 import { COLLECTIONS, type ModelCard, modelCardSchema } from '@firepod/contract';
-import { collection, type Firestore, limit, onSnapshot, query, where } from 'firebase/firestore';
+import { collection, type Firestore, limit, onSnapshot, query } from 'firebase/firestore';
 import { useEffect, useRef, useState } from 'react';
 import { announcementsOf } from './announcements.ts';
 
@@ -38,27 +38,31 @@ export function useGenerations(client: FirepodClient, maximum: number): LiveList
 /** A list that is not told to be current for this long counts as cut off; at a start it takes a moment to be. */
 const outOfReachMs = 4_000;
 
-interface LiveModel {
-  /** Undefined while none is known, and then the form offers no defaults and no examples. */
-  card: ModelCard | undefined;
+interface LiveModels {
+  /** Empty while none is known, and then the form offers no defaults and no examples. */
+  cards: readonly ModelCard[];
   /** Whether Firestore has been out of reach for a while, so that what is shown may be old. */
   isOutOfReach: boolean;
 }
 
-/** The published card of a model that paints pictures, and, by its listener, whether Firestore answers. */
-export function useModelCard(firestore: Firestore): LiveModel {
-  const [card, setCard] = useState<ModelCard>();
+/** More models than this no deployment serves to one studio. */
+const listedModels = 20;
+
+/** The published cards in the order of their ids, and, by their listener, whether Firestore answers. */
+export function useModelCards(firestore: Firestore): LiveModels {
+  const [cards, setCards] = useState<readonly ModelCard[]>([]);
   const [isCurrent, setIsCurrent] = useState(false);
   const [isOutOfReach, setIsOutOfReach] = useState(false);
   useEffect(() => {
     const models = collection(firestore, COLLECTIONS.models);
     return onSnapshot(
-      query(models, where('tasks', 'array-contains', 'text2img'), limit(1)),
+      query(models, limit(listedModels)),
       { includeMetadataChanges: true },
       (snapshot) => {
         setIsCurrent(!snapshot.metadata.fromCache);
-        if (snapshot.docChanges().length > 0)
-          setCard(modelCardSchema.safeParse(snapshot.docs[0]?.data()).data);
+        if (snapshot.docChanges().length === 0) return;
+        const read = snapshot.docs.map((document) => modelCardSchema.safeParse(document.data()).data);
+        setCards(read.filter((card) => card !== undefined));
       },
       // A refusal is an answer: the form works without a card.
       () => setIsCurrent(true),
@@ -72,7 +76,7 @@ export function useModelCard(firestore: Firestore): LiveModel {
     const timer = setTimeout(() => setIsOutOfReach(true), outOfReachMs);
     return () => clearTimeout(timer);
   }, [isCurrent]);
-  return { card, isOutOfReach };
+  return { cards, isOutOfReach };
 }
 
 /** The latest changes of state in words, for a live region. */

@@ -56,6 +56,7 @@ export const modelCardSchema = z.looseObject({
       backgrounds: names.default([]),
       positions: names.default([]),
       sizes: names.default([]),
+      motions: names.default([]),
       words: names.default([]),
     })
     .optional(),
