@@ -1,17 +1,10 @@
 /** From a commit over gRPC to the callback of the web SDK in a real browser. */
-import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import { createRequire } from 'node:module';
-import type { AddressInfo } from 'node:net';
-import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Firestore } from 'firebase-admin/firestore';
 import { launchChromium } from '../../e2e/chromium.ts';
+import { serveWebSdkPages } from '../../e2e/web-sdk-pages.ts';
 
 declare const seen: { n: number; atMs: number }[];
-
-const sdkFolder = dirname(createRequire(import.meta.url).resolve('firebase/package.json'));
 
 /** Milliseconds of each of `writes` updates, by the one clock that both processes have. */
 export async function measureBrowserLatencies(
@@ -19,16 +12,11 @@ export async function measureBrowserLatencies(
   port: number,
   writes: number,
 ): Promise<number[]> {
-  const pages = createServer((request, response) => {
-    void answer(request.url ?? '/', port).then(({ type, content }) => {
-      response.writeHead(200, { 'content-type': type }).end(content);
-    });
-  }).listen(0, '127.0.0.1');
-  await once(pages, 'listening');
+  const pages = await serveWebSdkPages(listeningPage(port));
   const browser = await launchChromium();
   try {
     const page = await browser.newPage();
-    await page.goto(`http://127.0.0.1:${(pages.address() as AddressInfo).port}/`);
+    await page.goto(pages.url);
     await page.waitForFunction(() => typeof seen !== 'undefined' && seen.length > 0);
     const document = firestore.doc('bench/browser');
     const sentAtMs: number[] = [];
@@ -46,25 +34,16 @@ export async function measureBrowserLatencies(
   }
 }
 
-async function answer(path: string, port: number): Promise<{ type: string; content: string }> {
-  if (/^\/firebase-(app|firestore)\.js$/.test(path)) {
-    const content = await readFile(join(sdkFolder, path), 'utf8');
-    return {
-      type: 'text/javascript',
-      content: content.replaceAll(/https:\/\/www\.gstatic\.com\/firebasejs\/[\d.]+\//g, '/'),
-    };
-  }
-  return {
-    type: 'text/html',
-    content: `<!doctype html><script type="module">
-      import { initializeApp } from '/firebase-app.js';
-      import { connectFirestoreEmulator, doc, getFirestore, onSnapshot } from '/firebase-firestore.js';
-      const firestore = getFirestore(initializeApp({ projectId: 'demo-bench', apiKey: 'none' }));
-      connectFirestoreEmulator(firestore, '127.0.0.1', ${port});
-      globalThis.seen = [];
-      onSnapshot(doc(firestore, 'bench/browser'), (snapshot) => {
-        seen.push({ n: snapshot.get('n') ?? 0, atMs: Date.now() });
-      });
-    </script>`,
-  };
+/** Keeps what its listener hears, and when. */
+function listeningPage(port: number): string {
+  return `<!doctype html><script type="module">
+    import { initializeApp } from '/firebase-app.js';
+    import { connectFirestoreEmulator, doc, getFirestore, onSnapshot } from '/firebase-firestore.js';
+    const firestore = getFirestore(initializeApp({ projectId: 'demo-bench', apiKey: 'none' }));
+    connectFirestoreEmulator(firestore, '127.0.0.1', ${port});
+    globalThis.seen = [];
+    onSnapshot(doc(firestore, 'bench/browser'), (snapshot) => {
+      seen.push({ n: snapshot.get('n') ?? 0, atMs: Date.now() });
+    });
+  </script>`;
 }

@@ -1,10 +1,6 @@
-/** Pages with the unmodified web SDK for a real browser: its own builds, from another origin than Firestore's, as in any app. */
-import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import { createRequire } from 'node:module';
-import type { AddressInfo } from 'node:net';
-import { dirname, join } from 'node:path';
+/** Pages that have the web SDK's Firestore, for a real browser. */
 import type { Page } from 'playwright-core';
+import { serveWebSdkPages } from '../../../e2e/web-sdk-pages.ts';
 
 /** What each page has on its window: the SDK, and a Firestore connected to the server as user u1. */
 export type PageSdk = typeof import('firebase/app') & typeof import('firebase/firestore');
@@ -27,41 +23,14 @@ export type FirestorePages = {
   close(): void;
 };
 
-const firebaseFolder = dirname(createRequire(import.meta.url).resolve('firebase/package.json'));
-
 export async function serveFirestorePages(): Promise<FirestorePages> {
   const html = `<!doctype html><script type="module">
     import * as app from '/firebase-app.js';
     import * as firestore from '/firebase-firestore.js';
     globalThis.sdk = { ...app, ...firestore };
   </script>`;
-  const handle = async (path: string): Promise<{ type: string; content: string }> => {
-    if (path === '/') return { type: 'text/html', content: html };
-    if (!/^\/firebase-(app|firestore)\.js$/.test(path)) return { type: 'text/plain', content: '' };
-    const content = await readFile(join(firebaseFolder, path), 'utf8');
-    return {
-      type: 'text/javascript',
-      content: content.replaceAll(/https:\/\/www\.gstatic\.com\/firebasejs\/[\d.]+\//g, '/'),
-    };
-  };
-  const pageServer = createServer((request, response) => {
-    handle(request.url ?? '/').then(
-      ({ type, content }) => {
-        response.writeHead(200, { 'Content-Type': type });
-        response.end(content);
-      },
-      (error: unknown) => {
-        response.writeHead(500);
-        response.end(String(error));
-      },
-    );
-  });
-  await new Promise<void>((resolve) => pageServer.listen(0, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${(pageServer.address() as AddressInfo).port}/`;
-  return {
-    open: (page, connection) => open(page, url, connection),
-    close: () => void pageServer.close(),
-  };
+  const { url, close } = await serveWebSdkPages(html);
+  return { open: (page, connection) => open(page, url, connection), close };
 }
 
 async function open(page: Page, url: string, { server, ...options }: PageConnection): Promise<void> {

@@ -1,19 +1,22 @@
 /** What the web SDK does in browsers alone: signing in by popup and by redirect, and phones. */
-import { readFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import { createRequire } from 'node:module';
-import type { AddressInfo } from 'node:net';
-import { dirname, join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { launchChromium } from '../../../../e2e/chromium.ts';
+import { serveWebSdkPages, type WebSdkPages } from '../../../../e2e/web-sdk-pages.ts';
 import { startTemporaryAuth, type TemporaryAuth } from '../../test/temporary-auth.ts';
 
 /** What the page puts on its window. */
 declare const sdk: typeof import('firebase/auth');
 declare const auth: import('firebase/auth').Auth;
 
-const firebaseFolder = dirname(createRequire(import.meta.url).resolve('firebase/package.json'));
+/** Auth's address is the query. */
+const html = `<!doctype html><body><script type="module">
+    import { initializeApp } from '/firebase-app.js';
+    import * as sdk from '/firebase-auth.js';
+    const auth = sdk.getAuth(initializeApp({ projectId: 'demo-popup', apiKey: 'local', authDomain: 'unused.example' }));
+    sdk.connectAuthEmulator(auth, decodeURIComponent(location.search.slice(1)), { disableWarnings: true });
+    Object.assign(globalThis, { sdk, auth });
+  </script>`;
 
 /**
  * Stands in for https://apis.google.com/js/api.js, from which SDK and frame take `gapi.iframes` and which no test may ask
@@ -66,14 +69,14 @@ const gapiOfTheTest = `(() => {
 })();`;
 
 let server: TemporaryAuth;
-let pages: Server;
+let pages: WebSdkPages;
 let browser: Browser;
 let context: BrowserContext;
 let page: Page;
 
 beforeAll(async () => {
   server = await startTemporaryAuth('demo-popup');
-  pages = await servePages();
+  pages = await serveWebSdkPages(html);
   browser = await launchChromium();
 }, 60_000);
 beforeEach(async () => {
@@ -93,7 +96,7 @@ afterAll(async () => {
 });
 
 async function openApp(): Promise<void> {
-  await page.goto(`http://127.0.0.1:${(pages.address() as AddressInfo).port}/?${server.url}`);
+  await page.goto(`${pages.url}?${server.url}`);
   await page.waitForFunction('globalThis.auth !== undefined');
 }
 
@@ -150,37 +153,3 @@ describe('in Chromium', () => {
     expect(phoneNumber).toBe('+15555550100');
   });
 });
-
-/** The SDK's own browser builds, from another origin than Auth's, as in any app. */
-async function servePages(): Promise<Server> {
-  const html = `<!doctype html><body><script type="module">
-    import { initializeApp } from '/firebase-app.js';
-    import * as sdk from '/firebase-auth.js';
-    const auth = sdk.getAuth(initializeApp({ projectId: 'demo-popup', apiKey: 'local', authDomain: 'unused.example' }));
-    sdk.connectAuthEmulator(auth, decodeURIComponent(location.search.slice(1)), { disableWarnings: true });
-    Object.assign(globalThis, { sdk, auth });
-  </script>`;
-  const handle = async (path: string): Promise<{ type: string; content: string }> => {
-    if (path.startsWith('/?')) return { type: 'text/html', content: html };
-    if (!/^\/firebase-(app|auth)\.js$/.test(path)) return { type: 'text/plain', content: '' };
-    const content = await readFile(join(firebaseFolder, path), 'utf8');
-    return {
-      type: 'text/javascript',
-      content: content.replaceAll(/https:\/\/www\.gstatic\.com\/firebasejs\/[\d.]+\//g, '/'),
-    };
-  };
-  const pageServer = createServer((request, response) => {
-    handle(request.url ?? '/').then(
-      ({ type, content }) => {
-        response.writeHead(200, { 'Content-Type': type });
-        response.end(content);
-      },
-      (error: unknown) => {
-        response.writeHead(500);
-        response.end(String(error));
-      },
-    );
-  });
-  await new Promise<void>((resolve) => pageServer.listen(0, '127.0.0.1', resolve));
-  return pageServer;
-}

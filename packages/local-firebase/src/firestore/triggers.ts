@@ -1,8 +1,6 @@
 /** Turns commits into the events of Firestore triggers, for the functions that have subscribed. */
-import { createEventDelivery, type EventDelivery } from '../events/event-delivery.ts';
+import { createEventFeed, type EventFeed } from '../events/event-feed.ts';
 import type { EventQueue, NewEvent } from '../events/event-queue.ts';
-import { matchesPathPattern } from '../events/path-pattern.ts';
-import { type EventSubscription, parseSubscriptions } from '../events/subscriptions.ts';
 import type { Logger } from '../logger.ts';
 import type { Change } from './engine.ts';
 import { databaseOf, lastSegmentOf, relativePath } from './path.ts';
@@ -12,66 +10,48 @@ import { type StoredDocument, toMessage } from './stored-document.ts';
 const EVENT_TYPE =
   /^google\.cloud\.firestore\.document\.v1\.(created|updated|deleted|written)(\.withAuthContext)?$/;
 
-export type Triggers = {
-  /** Replaces who waits for what. @throws LocalFirebaseError `invalid_configuration` */
-  subscribe(json: string): void;
+export type Triggers = Pick<EventFeed, 'subscribe' | 'wake' | 'close'> & {
   /** The events that a commit causes. */
   eventsOf(changes: readonly Change[], commitMicros: number): NewEvent[];
-  /** Events have been queued. */
-  wake(): void;
-  close(): void;
 };
 
 export function createTriggers(queue: EventQueue, logger: Logger): Triggers {
-  const saved = queue.subscriptions();
-  let subscriptions = saved === undefined ? [] : parseSubscriptions(saved);
-  const delivery: EventDelivery = createEventDelivery({
-    queue,
-    urlOf: (functionName) => subscriptions.find((each) => each.functionName === functionName)?.url,
+  const { subscribe, isAwaited, waitingFor, wake, close } = createEventFeed(queue, {
+    isOurs: (eventType) => EVENT_TYPE.test(eventType),
     logger,
   });
-  // What was queued when this process last ended.
-  if (subscriptions.length > 0) delivery.wake();
-
   return {
-    subscribe(json) {
-      subscriptions = parseSubscriptions(json).filter(({ eventType }) => EVENT_TYPE.test(eventType));
-      queue.saveSubscriptions(JSON.stringify({ subscriptions }));
-      delivery.wake();
-    },
+    subscribe,
     eventsOf(changes, commitMicros) {
-      if (subscriptions.length === 0) return [];
+      if (!isAwaited()) return [];
       return changes.flatMap((change) =>
-        subscriptions
-          .filter((subscription) => isFor(subscription, change))
-          .map(({ functionName, eventType }) => ({
+        waitingFor((eventType) => tellsOf(eventType, change), attributesOf(change)).map(
+          ({ functionName, eventType }) => ({
             functionName,
             orderingKey: change.name,
             cloudEvent: cloudEventOf(eventType, change, commitMicros),
-          })),
+          }),
+        ),
       );
     },
-    wake: delivery.wake,
-    close: delivery.close,
+    wake,
+    close,
   };
 }
 
-function isFor({ eventType, filters, pathPatterns }: EventSubscription, change: Change): boolean {
+function tellsOf(eventType: string, { before, after }: Change): boolean {
   const verb = EVENT_TYPE.exec(eventType)?.[1];
-  const happened =
-    change.before === undefined ? 'created' : change.after === undefined ? 'deleted' : 'updated';
-  if (verb !== 'written' && verb !== happened) return false;
-  const attributes: Record<string, string> = {
-    database: lastSegmentOf(databaseOf(change.name)),
+  const happened = before === undefined ? 'created' : after === undefined ? 'deleted' : 'updated';
+  return verb === 'written' || verb === happened;
+}
+
+/** What functions filter by. */
+function attributesOf({ name }: Change): Record<string, string> {
+  return {
+    database: lastSegmentOf(databaseOf(name)),
     namespace: '(default)',
-    document: relativePath(change.name),
+    document: relativePath(name),
   };
-  return (
-    Object.entries(filters).every(([name, value]) => attributes[name] === value) &&
-    Object.entries(pathPatterns).every(([name, pattern]) =>
-      matchesPathPattern(pattern, attributes[name] ?? ''),
-    )
-  );
 }
 
 /** The form that firebase-functions reads, with documents as in REST. */

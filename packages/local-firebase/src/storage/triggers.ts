@@ -1,8 +1,6 @@
 /** Turns changes of objects into the events of Storage triggers (onObjectFinalized, …Deleted, …MetadataUpdated), for the functions that have subscribed. */
-import { createEventDelivery } from '../events/event-delivery.ts';
+import { createEventFeed, type EventFeed } from '../events/event-feed.ts';
 import type { EventQueue } from '../events/event-queue.ts';
-import { matchesPathPattern } from '../events/path-pattern.ts';
-import { type EventSubscription, parseSubscriptions } from '../events/subscriptions.ts';
 import type { Logger } from '../logger.ts';
 import { gcsResource, type StoredObject } from './object.ts';
 
@@ -12,14 +10,9 @@ type ObjectEventKind = 'finalized' | 'deleted' | 'metadataUpdated';
 const typePrefix = 'google.cloud.storage.object.v1.';
 
 /** Queues and delivers. Events lie in Storage's own database, so that none is lost with the process. */
-export type StorageTriggers = {
-  /** Replaces who waits for what. @throws LocalFirebaseError `invalid_configuration` */
-  subscribe(json: string): void;
+export type StorageTriggers = Pick<EventFeed, 'subscribe' | 'wake' | 'close'> & {
   /** Queues the events of one change; call it inside the transaction of the change. */
   record(kind: ObjectEventKind, object: StoredObject): void;
-  /** Events have been queued. */
-  wake(): void;
-  close(): void;
 };
 
 /** `clock` gives milliseconds since 1970; `originOf` this server's address, for links in the events. */
@@ -27,46 +20,23 @@ export function createStorageTriggers(
   queue: EventQueue,
   { clock, originOf, logger }: { clock: () => number; originOf: () => string; logger: Logger },
 ): StorageTriggers {
-  const saved = queue.subscriptions();
-  let subscriptions = saved === undefined ? [] : parseSubscriptions(saved);
-  const delivery = createEventDelivery({
-    queue,
-    urlOf: (functionName) => subscriptions.find((each) => each.functionName === functionName)?.url,
+  const { subscribe, waitingFor, wake, close } = createEventFeed(queue, {
+    isOurs: (eventType) => eventType.startsWith(typePrefix),
     logger,
   });
-  // What was queued when this process last ended.
-  if (subscriptions.length > 0) delivery.wake();
   return {
-    subscribe(json) {
-      subscriptions = parseSubscriptions(json).filter(({ eventType }) => eventType.startsWith(typePrefix));
-      queue.saveSubscriptions(JSON.stringify({ subscriptions }));
-      delivery.wake();
-    },
+    subscribe,
     record(kind, object) {
-      const waiting = subscriptions.filter((subscription) => isFor(subscription, kind, object));
+      const { bucket, name } = object;
+      const waiting = waitingFor((eventType) => eventType === typePrefix + kind, { bucket, object: name });
       if (waiting.length === 0) return;
       const cloudEvent = cloudEventOf(kind, object, new Date(clock()).toISOString(), originOf());
-      const orderingKey = `${object.bucket}/${object.name}`;
+      const orderingKey = `${bucket}/${name}`;
       queue.add(waiting.map(({ functionName }) => ({ functionName, orderingKey, cloudEvent })));
     },
-    wake: delivery.wake,
-    close: delivery.close,
+    wake,
+    close,
   };
-}
-
-function isFor(
-  { eventType, filters, pathPatterns }: EventSubscription,
-  kind: ObjectEventKind,
-  { bucket, name }: StoredObject,
-): boolean {
-  const attributes: Record<string, string> = { bucket, object: name };
-  return (
-    eventType === typePrefix + kind &&
-    Object.entries(filters).every(([attribute, value]) => attributes[attribute] === value) &&
-    Object.entries(pathPatterns).every(([attribute, pattern]) =>
-      matchesPathPattern(pattern, attributes[attribute] ?? ''),
-    )
-  );
 }
 
 /** The form that firebase-functions reads. */
