@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,48 +18,79 @@ OPSET = 17
 ALIGNMENT = 4096
 """Offsets in the data file are multiples of a memory page, so that ONNX Runtime can map the weights instead of reading them."""
 
+Axes = dict[int, str]
+"""Names of the dimensions that are free."""
+
+Inputs = dict[str, tuple[Tensor, Axes]]
+"""By name, in the order of the module's arguments: an example and its free dimensions."""
+
+Outputs = dict[str, Axes]
+
 ReadWeight = Callable[[str], Tensor]
+
+
+@dataclass
+class TracedGraph:
+    """A graph without its weights; `parameters` are their names, in the graph and in the module."""
+
+    model: onnx.ModelProto
+    parameters: list[str]
 
 
 def export_graph(
     module: nn.Module,
-    arguments: tuple[Tensor, ...],
+    inputs: Inputs,
+    outputs: Outputs,
     path: Path,
-    inputs: Sequence[str],
-    outputs: Sequence[str],
-    dynamic_axes: dict[str, dict[int, str]],
     half_weights: bool = False,
     read_weight: ReadWeight | None = None,
 ) -> None:
-    """Writes `path` and, beside it, `model.onnx_data`.
+    """Writes `path` and, beside it, `model.onnx_data`; `read_weight` takes the place of the module's own weights."""
+    write_graph(trace_graph(module, inputs, outputs), path, read_weight or weights_of(module), half_weights)
 
-    `half_weights` stores matrices and kernels as float16 behind a Cast: half the size on disk, float32 to compute with.
-    `read_weight` gives a weight by its name in the module; without it the module's own weights are taken.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    weights = dict(module.named_parameters()) | dict(module.named_buffers())
-    read = read_weight or (lambda name: weights[name])
+
+def trace_graph(module: nn.Module, inputs: Inputs, outputs: Outputs) -> TracedGraph:
+    """Traces the module with its examples."""
+    axes = {name: free for name, (_, free) in inputs.items()} | outputs
     buffer = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            module, arguments, buffer, input_names=list(inputs), output_names=list(outputs), dynamic_axes=dynamic_axes,
+            module.eval(), tuple(example for example, _ in inputs.values()), buffer, input_names=list(inputs),
+            output_names=list(outputs), dynamic_axes={name: free for name, free in axes.items() if free},
             opset_version=OPSET, dynamo=False, export_params=False, do_constant_folding=False)
     model = onnx.load_from_string(buffer.getvalue())
     graph = model.graph
     parameters = [value for value in graph.input if value.name not in inputs]
-    transposed = drop_weight_transposes(graph, {value.name for value in parameters})
-    with open(path.with_name(f"{path.name}_data"), "wb") as data:
-        for value in parameters:
-            weight = read(value.name).detach()
-            if value.name in transposed:
-                weight = weight.t()
-            add_weight(graph, data, value.name, weight.contiguous().numpy(), half_weights)
     for value in parameters:
         graph.input.remove(value)
     for node in graph.node:
         node.ClearField("doc_string")
-    onnx.save_model(model, str(path))
+    return TracedGraph(model, [value.name for value in parameters])
+
+
+def weights_of(module: nn.Module) -> ReadWeight:
+    """Reads the module's own weights; one that has several names is known by each."""
+    weights = dict(module.named_parameters(remove_duplicate=False)) | dict(module.named_buffers(remove_duplicate=False))
+    return lambda name: weights[name]
+
+
+def write_graph(traced: TracedGraph, path: Path, read_weight: ReadWeight, half_weights: bool) -> None:
+    """Writes a graph and its weights, which are read one by one by their names.
+
+    `half_weights` stores matrices and kernels as float16 behind a Cast: half the size on disk, float32 to compute with.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    graph = traced.model.graph
+    transposed = drop_weight_transposes(graph, set(traced.parameters))
+    with open(path.with_name(f"{path.name}_data"), "wb") as data:
+        for name in traced.parameters:
+            weight = read_weight(name)
+            # Buffers are tables, such as those of rotary embeddings, and need all their digits.
+            is_half = half_weights and isinstance(weight, nn.Parameter)
+            values = weight.detach().t() if name in transposed else weight.detach()
+            add_weight(graph, data, name, values.contiguous().numpy(), is_half)
+    onnx.save_model(traced.model, str(path))
 
 
 def drop_weight_transposes(graph: onnx.GraphProto, parameters: set[str]) -> set[str]:

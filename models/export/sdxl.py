@@ -22,6 +22,7 @@ from transformers import AutoTokenizer, CLIPTextModel, CLIPTextModelWithProjecti
 from .onnx_graph import ReadWeight, export_graph
 
 LATENT_AXES = {0: "batch_size", 2: "height", 3: "width"}
+BATCH_AXIS = {0: "batch_size"}
 SEQUENCE_AXES = {0: "batch_size", 1: "sequence_length"}
 
 
@@ -82,11 +83,10 @@ def export_text_encoder(encoder: nn.Module, folder: Path, projected: bool, half:
     ids = torch.full((1, config.max_position_embeddings), 5)
     ids[0, -1] = config.eos_token_id
     states = [f"hidden_states.{index}" for index in range(config.num_hidden_layers + 1)]
-    head = ["text_embeds", "last_hidden_state"] if projected else ["last_hidden_state", "pooler_output"]
-    axes = {name: SEQUENCE_AXES for name in ("input_ids", "last_hidden_state", *states)}
-    axes["text_embeds" if projected else "pooler_output"] = {0: "batch_size"}
+    pooled, last = {"text_embeds" if projected else "pooler_output": BATCH_AXIS}, {"last_hidden_state": SEQUENCE_AXES}
+    outputs = (pooled | last if projected else last | pooled) | dict.fromkeys(states, SEQUENCE_AXES)
     export_graph(
-        TextGraph(encoder, projected).eval(), (ids,), folder / "model.onnx", ["input_ids"], head + states, axes, half)
+        TextGraph(encoder, projected), {"input_ids": (ids, SEQUENCE_AXES)}, outputs, folder / "model.onnx", half)
     (folder / "config.json").write_text(config.to_json_string())
 
 
@@ -99,16 +99,14 @@ def export_unet(
     unet.set_attn_processor(AttnProcessor())
     width = config.cross_attention_dim if isinstance(config.cross_attention_dim, int) else config.cross_attention_dim[0]
     time_ids = (config.projection_class_embeddings_input_dim - pooled) // config.addition_time_embed_dim
-    arguments = (
-        torch.zeros(2, config.in_channels, 16, 16), torch.tensor(500.0), torch.zeros(2, 77, width),
-        torch.zeros(2, pooled), torch.zeros(2, time_ids))
-    batch = {0: "batch_size"}
-    axes = {"sample": LATENT_AXES, "encoder_hidden_states": SEQUENCE_AXES, "text_embeds": batch, "time_ids": batch,
-            "out_sample": LATENT_AXES}
-    export_graph(
-        UnetGraph(unet).eval(), arguments, folder / "model.onnx",
-        ["sample", "timestep", "encoder_hidden_states", "text_embeds", "time_ids"], ["out_sample"], axes, half,
-        read_weight)
+    inputs = {
+        "sample": (torch.zeros(2, config.in_channels, 16, 16), LATENT_AXES),
+        "timestep": (torch.tensor(500.0), {}),
+        "encoder_hidden_states": (torch.zeros(2, 77, width), SEQUENCE_AXES),
+        "text_embeds": (torch.zeros(2, pooled), BATCH_AXIS),
+        "time_ids": (torch.zeros(2, time_ids), BATCH_AXIS),
+    }
+    export_graph(UnetGraph(unet), inputs, {"out_sample": LATENT_AXES}, folder / "model.onnx", half, read_weight)
     (folder / "config.json").write_text(unet.to_json_string())
 
 
@@ -119,8 +117,7 @@ def export_vae(vae: AutoencoderKL, root: Path, half: bool) -> None:
         ("vae_decoder", VaeDecoderGraph(vae), latents, "latent_sample", "sample"))
     for name, graph, example, source, result in parts:
         export_graph(
-            graph.eval(), (example,), root / name / "model.onnx", [source], [result],
-            {source: LATENT_AXES, result: LATENT_AXES}, half)
+            graph, {source: (example, LATENT_AXES)}, {result: LATENT_AXES}, root / name / "model.onnx", half)
         (root / name / "config.json").write_text(vae.to_json_string())
 
 
