@@ -1,7 +1,8 @@
-"""Traces a torch module to ONNX with its weights beside the graph, written one by one: peak memory is the module's own."""
+"""Traces a torch module to ONNX, its weights written one by one beside the graph: peak memory is the module's own."""
 
 from __future__ import annotations
 
+import contextlib
 import io
 import warnings
 from collections.abc import Callable
@@ -11,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 OPSET = 17
 ALIGNMENT = 4096
-"""Offsets in the data file are multiples of a memory page, so that ONNX Runtime can map the weights instead of reading them."""
+"""Offsets in the data file are multiples of a memory page, so that ONNX Runtime can map the weights, not read them."""
 
 Axes = dict[int, str]
 """Names of the dimensions that are free."""
@@ -75,22 +76,37 @@ def weights_of(module: nn.Module) -> ReadWeight:
     return lambda name: weights[name]
 
 
-def write_graph(traced: TracedGraph, path: Path, read_weight: ReadWeight, half_weights: bool) -> None:
+def write_graph(
+    traced: TracedGraph, path: Path, read_weight: ReadWeight, half_weights: bool, in_one_file: bool = False
+) -> None:
     """Writes a graph and its weights, which are read one by one by their names.
 
     `half_weights` stores matrices and kernels as float16 behind a Cast: half the size on disk, float32 to compute with.
+    ONNX Runtime folds the casts when it loads the graph. `in_one_file` is for less than 2 GB, protobuf's limit.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     graph = traced.model.graph
     transposed = drop_weight_transposes(graph, set(traced.parameters))
-    with open(path.with_name(f"{path.name}_data"), "wb") as data:
+    with contextlib.ExitStack() as files:
+        data = None if in_one_file else files.enter_context(open(path.with_name(f"{path.name}_data"), "wb"))
         for name in traced.parameters:
             weight = read_weight(name)
-            # Buffers are tables, such as those of rotary embeddings, and need all their digits.
-            is_half = half_weights and isinstance(weight, nn.Parameter)
+            is_half = half_weights and is_stored_as_half(weight)
             values = weight.detach().t() if name in transposed else weight.detach()
             add_weight(graph, data, name, values.contiguous().numpy(), is_half)
     onnx.save_model(traced.model, str(path))
+
+
+def is_stored_as_half(weight: Tensor) -> bool:
+    """Matrices and kernels; not buffers, which are tables such as those of rotary embeddings and need all their digits."""
+    return isinstance(weight, nn.Parameter) and weight.dtype == torch.float32 and weight.ndim > 1
+
+
+def round_to_half(module: nn.Module) -> None:
+    """Rounds the weights that are stored as float16, so that torch's outputs are the reference for the file."""
+    for parameter in module.parameters():
+        if is_stored_as_half(parameter):
+            parameter.data = parameter.data.half().float()
 
 
 def drop_weight_transposes(graph: onnx.GraphProto, parameters: set[str]) -> set[str]:
@@ -104,7 +120,8 @@ def drop_weight_transposes(graph: onnx.GraphProto, parameters: set[str]) -> set[
             uses[name] = uses.get(name, 0) + 1
     renamed: dict[str, str] = {}
     for node in list(graph.node):
-        if node.op_type == "Transpose" and node.input[0] in parameters and uses[node.input[0]] == 1:
+        is_matrix_transpose = node.op_type == "Transpose" and list(node.attribute[0].ints) == [1, 0]
+        if is_matrix_transpose and node.input[0] in parameters and uses[node.input[0]] == 1:
             renamed[node.output[0]] = node.input[0]
             graph.node.remove(node)
     for node in graph.node:
@@ -112,19 +129,22 @@ def drop_weight_transposes(graph: onnx.GraphProto, parameters: set[str]) -> set[
     return set(renamed.values())
 
 
-def add_weight(graph: onnx.GraphProto, data: io.BufferedWriter, name: str, values: np.ndarray, half: bool) -> None:
-    """Appends the values to the data file and the tensor that points at them to the graph."""
-    is_half = half and values.dtype == np.float32 and values.ndim > 1
+def add_weight(
+    graph: onnx.GraphProto, data: io.BufferedWriter | None, name: str, values: np.ndarray, is_half: bool
+) -> None:
+    """Adds the values to the graph: themselves, or appended to the data file and a tensor that points at them."""
+    stored = f"{name}.half" if is_half else name
     if is_half:
         values = values.astype(np.float16)
+        graph.node.insert(0, helper.make_node("Cast", [stored], [name], to=TensorProto.FLOAT))
+    if data is None:
+        graph.initializer.append(numpy_helper.from_array(values, stored))
+        return
     data.write(b"\0" * (-data.tell() % ALIGNMENT))
     offset = data.tell()
     values.tofile(data)
-    stored = f"{name}.half" if is_half else name
     tensor = TensorProto(name=stored, dims=values.shape, data_type=helper.np_dtype_to_tensor_dtype(values.dtype))
     tensor.data_location = TensorProto.EXTERNAL
     for key, value in (("location", Path(data.name).name), ("offset", offset), ("length", values.nbytes)):
         tensor.external_data.add(key=key, value=str(value))
     graph.initializer.append(tensor)
-    if is_half:
-        graph.node.insert(0, helper.make_node("Cast", [stored], [name], to=TensorProto.FLOAT))

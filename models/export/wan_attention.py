@@ -10,7 +10,7 @@ from torch import Tensor, nn
 class StreamedAttention(torch.autograd.Function):
     """ONNX Runtime's MultiHeadAttention over [B, S, heads * width]: it goes over the keys block by block.
 
-    The scores of one layer of Wan 2.1's smallest transformer, for 81 frames of 832 x 480 pixels (32,760 tokens), would take 51 GB.
+    The scores of one layer of Wan 2.1's smaller transformer for 81 frames of 832 x 480 pixels (32,760 tokens) have 51 GB.
     """
 
     @staticmethod

@@ -1,8 +1,8 @@
-"""The video decoder as one graph that goes over the latent frames one by one, as diffusers does: memory for four frames, not all.
+"""The video decoder as one graph that takes the latent frames one by one, as diffusers does: memory for four frames, not all.
 
-diffusers' causal convolutions remember their last two inputs in a list. Here the list becomes the state of ONNX's Scan. The first
-latent frame, which stands for one frame and fills the memory, comes before the loop; each other one gives four frames. The two
-graphs share their weights.
+diffusers' causal convolutions remember their last two inputs in a list. Here the list becomes the state of ONNX's Scan.
+The first latent frame, which stands for one frame and fills the memory, comes before the loop; each other one gives four
+frames. The two graphs share their weights.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class NextFrame(FirstFrame):
 def _two_frames_each(memory: list) -> list[Tensor]:
     """Fills short memories in front with zeros, which is what the convolutions are padded with.
 
-    "Rep" stands where time is doubled and the first frame passed untouched: nothing to remember. That convolution sees what the
-    one before it in the list saw, in shape.
+    "Rep" stands where time is doubled and the first frame passed untouched: nothing to remember. What that convolution sees
+    has the shape of what the one before it in the list saw.
     """
     whole: list[Tensor] = []
     for frames in memory:
@@ -65,7 +65,7 @@ def _two_frames_each(memory: list) -> list[Tensor]:
 
 
 def trace_decoder(vae: AutoencoderKLWan) -> TracedGraph:
-    """`latent_sample` [B, z, F, h, w], no longer normalised -> `sample` [B, 3, 4 F - 3, 8 h, 8 w], not clamped; F is at least 2."""
+    """`latent_sample` [B, z, F, h, w], no longer normalised -> `sample` [B, 3, 4 F - 3, 8 h, 8 w], not clamped; F from 2."""
     for module in vae.modules():
         if isinstance(module, WanUpsample):
             module.mode = "nearest"  # at a factor of two the same as "nearest-exact", which ONNX does not have

@@ -1,4 +1,4 @@
-"""A WanPipeline of diffusers with random weights, exported by export/wan.py and run by @firepod/diffusion, against diffusers.
+"""A random WanPipeline of diffusers, exported by export/wan.py and run by @firepod/diffusion, against diffusers itself.
 
 Needs Node and built packages: npm install && npx tsc -b packages/contract packages/diffusion.
 """
@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanPipeline, WanTransformer3DModel
+from export.onnx_graph import round_to_half
 from export.wan import export_model
-from torch import nn
 from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
 TESTS = Path(__file__).parent
@@ -58,13 +58,6 @@ def build_pipeline() -> WanPipeline:
         UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0), transformer.eval())
 
 
-def round_to_half(module: nn.Module) -> None:
-    """What `--half-weights` stores: matrices and kernels in float16."""
-    for parameter in module.parameters():
-        if parameter.ndim > 1:
-            parameter.data = parameter.data.half().float()
-
-
 def run_diffusers(pipeline: WanPipeline, request: dict) -> tuple[np.ndarray, np.ndarray]:
     """Latents after each step, float32, and frames, uint8."""
     steps = []
@@ -94,7 +87,7 @@ class WanExportTest(unittest.TestCase):
         export_model(str(source), exported, half)
         questions = self.scratch / "requests.json"
         questions.write_text(json.dumps(requests))
-        subprocess.run(["node", TESTS / "make_clips.mjs", exported, questions, self.scratch], check=True)
+        subprocess.run(["node", TESTS / "wan-clips.mjs", exported, questions, self.scratch], check=True)
         for index, request in enumerate(requests):
             latents, frames = run_diffusers(self.pipeline, request)
             ours = np.fromfile(self.scratch / f"{index}.latents", np.float32).reshape(latents.shape)

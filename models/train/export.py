@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,113 +12,20 @@ import onnxruntime
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler
 from diffusers.models.attention_processor import AttnProcessor2_0
-from onnx import TensorProto, helper, numpy_helper
-from torch import Tensor, nn
+from export.onnx_graph import Inputs, Outputs, round_to_half, trace_graph, weights_of, write_graph
+from export.sdxl import TextGraph, UnetGraph, VaeDecoderGraph, VaeEncoderGraph
+from torch import nn
 
 from .denoiser import NATIVE_TIME_IDS, Denoiser
 from .sampling import BETA_END, BETA_START, TRAIN_TIMESTEPS
 from .vocabulary import END, PromptEncoder, save_tokenizer
 
-OPSET = 17
-HALF_FROM = 256
-"""Weights with at least this many numbers are stored as float16; smaller ones are not worth a Cast node."""
-
-
-class TextGraph(nn.Module):
-    """A text encoder with its outputs in optimum's order: the pooled or projected text, last state, every state."""
-
-    def __init__(self, encoder: nn.Module, projected: bool) -> None:
-        super().__init__()
-        self.encoder, self.projected = encoder, projected
-
-    def forward(self, input_ids: Tensor) -> tuple[Tensor, ...]:
-        output = self.encoder(input_ids, output_hidden_states=True)
-        if self.projected:
-            return (output.text_embeds, output.last_hidden_state, *output.hidden_states)
-        return (output.last_hidden_state, output.pooler_output, *output.hidden_states)
-
-
-class UnetGraph(nn.Module):
-    """The UNet with SDXL's two added conditions as plain inputs."""
-
-    def __init__(self, unet: nn.Module) -> None:
-        super().__init__()
-        self.unet = unet
-
-    def forward(
-        self, sample: Tensor, timestep: Tensor, states: Tensor, text_embeds: Tensor, time_ids: Tensor
-    ) -> Tensor:
-        conditions = {"text_embeds": text_embeds, "time_ids": time_ids}
-        return self.unet(sample, timestep, states, added_cond_kwargs=conditions, return_dict=False)[0]
-
-
-class VaeEncoderGraph(nn.Module):
-    """Pictures -> mean and log-variance, the 1x1 convolution behind the encoder included."""
-
-    def __init__(self, vae: AutoencoderKL) -> None:
-        super().__init__()
-        self.vae = vae
-
-    def forward(self, sample: Tensor) -> Tensor:
-        return self.vae.quant_conv(self.vae.encoder(sample))
-
-
-class VaeDecoderGraph(nn.Module):
-    """Latents -> pictures."""
-
-    def __init__(self, vae: AutoencoderKL) -> None:
-        super().__init__()
-        self.vae = vae
-
-    def forward(self, latent_sample: Tensor) -> Tensor:
-        return self.vae.decode(latent_sample, return_dict=False)[0]
-
-
-def _store_as_half(model: onnx.ModelProto) -> None:
-    """Rewrites large float32 weights as float16 followed by a Cast, so that all arithmetic stays float32.
-
-    ONNX Runtime folds the casts when it loads the graph: only the file is smaller.
-    """
-    graph = model.graph
-    casts = []
-    for weight in graph.initializer:
-        if weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) < HALF_FROM:
-            continue
-        name = weight.name
-        half = numpy_helper.from_array(numpy_helper.to_array(weight).astype(np.float16), f"{name}.half")
-        weight.CopyFrom(half)
-        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], name=f"{name}.to_float", to=TensorProto.FLOAT))
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
-
-
-def export_graph(
-    module: nn.Module, inputs: dict[str, tuple[Tensor, dict[int, str]]], outputs: dict[str, dict[int, str]], path: Path
-) -> float:
-    """Exports one graph and returns the largest difference between ONNX Runtime's outputs and torch's."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    values = tuple(value for value, _ in inputs.values())
-    axes = {name: dims for name, (_, dims) in inputs.items() if dims} | outputs
-    module.eval()
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            module,
-            values,
-            str(path),
-            input_names=list(inputs),
-            output_names=list(outputs),
-            dynamic_axes=axes,
-            opset_version=OPSET,
-            do_constant_folding=True,
-            dynamo=False,
-        )
-        expected = module(*values)
-    model = onnx.load(str(path))
-    _store_as_half(model)
-    onnx.checker.check_model(model)
-    onnx.save(model, str(path))
+def export_graph(module: nn.Module, inputs: Inputs, outputs: Outputs, path: Path) -> float:
+    """Exports one graph, half weights included, and returns the largest difference of ONNX Runtime's outputs from torch's."""
+    write_graph(trace_graph(module, inputs, outputs), path, weights_of(module), half_weights=True, in_one_file=True)
+    onnx.checker.check_model(str(path))
+    with torch.no_grad():
+        expected = module(*(value for value, _ in inputs.values()))
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     actual = session.run(None, {name: value.numpy() for name, (value, _) in inputs.items()})
     expected = expected if isinstance(expected, tuple) else (expected,)
@@ -130,13 +36,6 @@ def write_json(path: Path, content: object) -> None:
     """Writes readable JSON with a line end, its folder with it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf8")
-
-
-def round_to_half(module: nn.Module) -> None:
-    """Rounds the weights that are stored as float16, so that torch's outputs are the reference for the file."""
-    for parameter in module.parameters():
-        if parameter.numel() >= HALF_FROM:
-            parameter.data = parameter.data.half().float()
 
 
 def _export_text(denoiser: Denoiser, prompts: PromptEncoder, folder: Path) -> dict[str, float]:

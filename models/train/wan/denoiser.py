@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from diffusers import WanTransformer3DModel
+from export.wan_attention import root_mean_square, turn
 from torch import Tensor, nn
 from transformers import UMT5Config, UMT5EncoderModel
 
@@ -72,29 +73,16 @@ class PlainAttention:
     def __call__(self, attn, hidden_states, encoder_hidden_states=None, attention_mask=None, rotary_emb=None) -> Tensor:
         context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
         query, key = (
-            _root_mean_square(attn.norm_q, attn.to_q(hidden_states)),
-            _root_mean_square(attn.norm_k, attn.to_k(context)),
+            root_mean_square(attn.norm_q, attn.to_q(hidden_states)),
+            root_mean_square(attn.norm_k, attn.to_k(context)),
         )
         query, key, value = (x.unflatten(2, (attn.heads, -1)) for x in (query, key, attn.to_v(context)))
         if rotary_emb is not None:
-            query, key = (_turn(x, *rotary_emb) for x in (query, key))
+            query, key = (turn(x, *rotary_emb) for x in (query, key))
         query, key, value = (x.transpose(1, 2) for x in (query, key, value))
         scores = torch.softmax((query @ key.transpose(2, 3)) * query.shape[-1] ** -0.5, dim=-1)
         mixed = (scores.to(value.dtype) @ value).transpose(1, 2).flatten(2)
         return attn.to_out[0](mixed)
-
-
-def _root_mean_square(norm: nn.RMSNorm, x: Tensor) -> Tensor:
-    """RMSNorm over the channels of all heads, its mean in float32; the exporter has no operator for torch's own."""
-    mean = x.square().mean(dim=-1, keepdim=True, dtype=torch.float32)
-    return x * (mean + norm.eps).rsqrt().to(x.dtype) * norm.weight.to(x.dtype)
-
-
-def _turn(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-    """Rotates neighbouring channels as pairs."""
-    even, odd = x.unflatten(-1, (-1, 2)).unbind(-1)
-    cosine, sine = cosines[..., 0::2].to(x.dtype), sines[..., 1::2].to(x.dtype)
-    return torch.stack([even * cosine - odd * sine, even * sine + odd * cosine], dim=-1).flatten(-2)
 
 
 def build_transformer() -> WanTransformer3DModel:

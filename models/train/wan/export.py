@@ -7,36 +7,16 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKLWan, UniPCMultistepScheduler
+from export.onnx_graph import round_to_half
+from export.wan import TextGraph, TransformerGraph
 from torch import Tensor, nn
 
-from ..export import export_graph, round_to_half, swap_in, write_json
+from ..export import export_graph, swap_in, write_json
 from . import sequence
 from .denoiser import TEXT_WIDTH, Denoiser
 from .sampling import FLOW_SHIFT
 from .vae import CHANNELS
 from .vocabulary import PromptEncoder, save_tokenizer
-
-
-class TextGraph(nn.Module):
-    """The text encoder's last state, the only one that Wan uses."""
-
-    def __init__(self, encoder: nn.Module) -> None:
-        super().__init__()
-        self.encoder = encoder
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        return self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-
-
-class TransformerGraph(nn.Module):
-    """The transformer with plain inputs."""
-
-    def __init__(self, transformer: nn.Module) -> None:
-        super().__init__()
-        self.transformer = transformer
-
-    def forward(self, hidden_states: Tensor, timestep: Tensor, encoder_hidden_states: Tensor) -> Tensor:
-        return self.transformer(hidden_states, timestep, encoder_hidden_states, return_dict=False)[0]
 
 
 class DecoderGraph(nn.Module):

@@ -1,6 +1,6 @@
 /**
  * Makes clips with @firepod/diffusion as test_wan_export.py asks, for its comparison with diffusers:
- * node make_clips.mjs FOLDER REQUESTS OUT. Of request n, OUT gets `n.latents` (float32, every step) and `n.frames` (RGB bytes).
+ * node wan-clips.mjs FOLDER REQUESTS OUT. Of request n, OUT gets `n.latents` (float32, every step) and `n.frames` (RGB bytes).
  */
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
