@@ -1,16 +1,13 @@
 /** The studio in a real browser: sign in, ask, watch the picture come, in two tabs and through a reload. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cloneFolder } from '@firepod/dev';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { launchChromium } from './chromium.ts';
 import { descendantsOf } from './process-tree.ts';
 import { startTestStack, type TestStack } from './running-stack.ts';
+import { cards, desktop, phone, promptInput, screenshots, signInAsGuest } from './studio-page.ts';
 
-const screenshots = join(cloneFolder, 'e2e/screenshots');
-const desktop = { width: 1280, height: 900 };
-const phone = { width: 390, height: 844 };
 const prompt = 'a red apple on a blue background';
 
 /** Every wait is for a state; how long a busy machine takes to reach it is not what is tested. */
@@ -47,13 +44,6 @@ async function openStudio(): Promise<Page> {
   return page;
 }
 
-const promptInput = (page: Page) => page.getByLabel('Describe a picture');
-
-async function signInAsGuest(page: Page) {
-  await page.getByRole('button', { name: 'Continue as a guest' }).click();
-  await promptInput(page).waitFor();
-}
-
 async function signInWithPassword(page: Page, password: string) {
   await page.getByLabel('E-mail').fill('ada@example.com');
   await page.getByRole('textbox', { name: 'Password' }).fill(password);
@@ -76,12 +66,6 @@ async function ask(page: Page, { words = prompt, steps, size, pictures = 1 }: As
   await page.getByLabel('Height (px)').fill(String(size));
   await page.getByLabel('Pictures', { exact: true }).fill(String(pictures));
   await page.getByRole('button', { name: 'Generate' }).click();
-}
-
-/** The generations of a page, or those of one prompt, in one state or in any. */
-function cards(page: Page, { words, status }: { words?: string; status?: string } = {}) {
-  const inState = status === undefined ? '[data-status]' : `[data-status=${status}]`;
-  return page.locator(`li${inState}${words === undefined ? '' : `[aria-label="${words}"]`}`);
 }
 
 const percentOf = async (page: Page) =>

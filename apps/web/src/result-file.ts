@@ -18,7 +18,8 @@ export function resultFileName(prompt: string, seed: number | undefined, url: st
 export async function saveResult(url: string, name: string): Promise<void> {
   let address = url;
   try {
-    const response = await fetch(url);
+    // Not from the cache: what an <img> or <video> fetched lies there without the headers that let us read it.
+    const response = await fetch(url, { cache: 'no-store' });
     if (response.ok) address = URL.createObjectURL(await response.blob());
   } catch {
     // A bucket without CORS: the address itself is what is left.

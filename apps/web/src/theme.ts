@@ -24,7 +24,7 @@ export const cssVariables: CSSVariablesResolver = ({ colors }) => ({
   dark: {
     ...primaryHover,
     '--mantine-color-dimmed': colors.dark[1],
-    '--mantine-color-placeholder': colors.dark[2],
+    '--mantine-color-placeholder': '#a0a0a0',
     '--mantine-color-error': colors.red[4],
   },
 });
