@@ -58,11 +58,19 @@ function bar(step, steps, { fill = '=', speed = '20.00it/s' } = {}) {
   process.stdout.write(step === steps ? `${line}\n` : line);
 }
 
+/** Sources are repainted by the last steps alone: the share of them, cut down to whole ones, and one more. */
+function stepsOf({ sample_params: { sample_steps }, init_image, strength }) {
+  if (!init_image || strength === 1) return sample_steps;
+  return Math.min(Math.trunc(Math.fround(sample_steps * Math.fround(strength))), sample_steps - 1) + 1;
+}
+
 async function work(job) {
-  const { prompt, seed, width, height } = job.body;
-  const steps = job.body.sample_params.sample_steps;
+  const { prompt, seed, width, height, init_image } = job.body;
+  const steps = stepsOf(job.body);
   job.status = 'generating';
   if (mode === 'img_gen') INFO(`generate_image ${width}x${height}`);
+  if (init_image) INFO('IMG2IMG');
+  if (steps < job.body.sample_params.sample_steps) INFO(`target t_enc is ${steps - 1} steps`);
   if (prompt === 'hangs') await new Promise(() => {});
   if (prompt === 'fills memory') {
     ERROR('unet: failed to allocate the compute buffer');
@@ -172,7 +180,8 @@ function answer(response, status, body) {
 let fullQueueAnswers = 2;
 function submit(response, body) {
   if (body.prompt === 'is refused') {
-    ERROR('error: can only work with strength in [0.0, 1.0]');
+    // The answer and the line go two ways, and the line can lose.
+    setTimeout(() => ERROR('error: can only work with strength in [0.0, 1.0]'), 30);
     return answer(response, 400, { error: 'invalid generation parameters' });
   }
   if (body.prompt === 'breaks the server')

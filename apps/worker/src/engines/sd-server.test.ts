@@ -144,14 +144,31 @@ describe('the sd-server engine', { timeout: 60_000 }, () => {
         guidance: { txt_cfg: 6.5 },
       },
     });
+  });
 
-    const from = { ...image, strength: 0.5, image_url: 'gs://x' };
-    const blueOf = async (request: ResolvedImageRequest, sources: GenerateOptions['sources']) =>
-      (await engine.generate(request, options({ sources }))).frames[0]?.rgb[2];
-    expect(await blueOf({ ...from, task_type: 'img2img' }, { image: picture })).toBe(1);
-    expect(
-      await blueOf({ ...from, task_type: 'inpaint', mask_url: 'gs://y' }, { image: picture, mask }),
-    ).toBe(3);
+  it('paints over a picture, or a part of it, in as many steps as diffusers does by its strength', async () => {
+    models.add('painter-over', 'image');
+    const engine = await start(['painter-over']);
+    async function paintOver(request: ResolvedImageRequest, sources: GenerateOptions['sources']) {
+      const steps: string[] = [];
+      const onProgress = (at: EngineProgress) => steps.push(`${at.step}/${at.steps}`);
+      const { frames } = await engine.generate(request, options({ sources, onProgress }));
+      return { blue: frames[0]?.rgb[2], steps: [...new Set(steps)] };
+    }
+    const from = { ...image, image_url: 'gs://x' };
+    expect(await paintOver({ ...from, task_type: 'img2img', strength: 0.5 }, { image: picture })).toEqual({
+      blue: 1,
+      steps: ['0/2', '1/2', '2/2'],
+    });
+    const inpaint = { ...from, task_type: 'inpaint', mask_url: 'gs://y' } as const;
+    for (const [strength, last] of [
+      [0.3, '1/1'],
+      [0.999, '3/3'],
+      [1, '4/4'],
+    ] as const) {
+      const { blue, steps } = await paintOver({ ...inpaint, strength }, { image: picture, mask });
+      expect([blue, steps.at(-1)]).toEqual([3, last]);
+    }
   });
 
   it('refuses at the door what the server would do otherwise than asked', async () => {
@@ -251,6 +268,7 @@ describe('the sd-server engine', { timeout: 60_000 }, () => {
     models.add('well', 'image');
     const engine = await start(['well']);
     for (const [prompt, reason] of [
+      ['is refused', /invalid generation parameters.*can only work with strength/],
       ['is refused', /invalid generation parameters.*can only work with strength/],
       ['fails', /generate_image returned no results; diffusion model compute failed/],
       ['breaks the server', /500.*bad_function_call/],

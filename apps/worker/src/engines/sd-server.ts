@@ -27,7 +27,7 @@ import type { NoteListener } from './messages.ts';
 import type { Capabilities } from './sd-server/api.ts';
 import { serverEnvironment } from './sd-server/command.ts';
 import { runServerJob, type ServerResult } from './sd-server/job.ts';
-import { imageJobBody, videoJobBody } from './sd-server/job-body.ts';
+import { imageJobBody, stepsOf, videoJobBody } from './sd-server/job-body.ts';
 import { readManifest } from './sd-server/manifest.ts';
 import { createModelServer, type ModelServer } from './sd-server/model-server.ts';
 import { decodePicture, decodeVideo, encodeSources } from './sd-server/pictures.ts';
@@ -158,11 +158,11 @@ async function generateImages(
   request: ResolvedImageRequest,
   { signal, onProgress, sources, stallTimeoutMs }: RunOptions,
 ): Promise<GeneratedFrames> {
-  const { num_images, num_inference_steps, width, height } = request;
+  const { num_images, width, height } = request;
   const seeds = Array.from({ length: num_images }, (_, index) => seedOfImage(request.seed, index));
   const encoded = sources && (await encodeSources(sources));
   const bodies = seeds.map((seed) => imageJobBody(request, seed, encoded));
-  const meter = createProgressMeter({ pictures: num_images, stepsExpected: num_inference_steps, onProgress });
+  const meter = createProgressMeter({ pictures: num_images, stepsExpected: stepsOf(request), onProgress });
   const frames: Frame[] = [];
   for (const [index, body] of bodies.entries()) {
     meter.begin(index);

@@ -48,22 +48,35 @@ function sourceFields(
   sources: EncodedSources | undefined,
 ): object {
   const { task_type, strength, num_inference_steps } = request;
+  const steps = stepsOfStrength(strength, num_inference_steps);
   if (!sources || (task_type === 'inpaint' && sources.mask === undefined)) {
     throw new WorkerError('internal', ERROR_CODES.internal.sentence, {
       cause: new Error(`The engine got a request for ${task_type} without its pictures.`),
     });
   }
-  if (strength < 1 && Math.floor(num_inference_steps * strength) < 1) {
+  if (steps < 1) {
     throw new WorkerError(
       'invalid_argument',
       `strength: ${strength} of ${num_inference_steps} steps is less than one step; expected at least ${1 / num_inference_steps}.`,
     );
   }
   return {
-    strength,
+    // The server cuts its share of the steps down to a whole number and runs one more: it gets the middle between two.
+    strength: steps === num_inference_steps ? strength : (steps - 0.5) / num_inference_steps,
     init_image: sources.image,
     ...(task_type === 'inpaint' && { mask_image: sources.mask }),
   };
+}
+
+/** The steps that a request runs: the last ones of all, as many as its strength leaves, counted as diffusers counts them. */
+export function stepsOf(request: ResolvedImageRequest): number {
+  return request.task_type === 'text2img'
+    ? request.num_inference_steps
+    : stepsOfStrength(request.strength, request.num_inference_steps);
+}
+
+function stepsOfStrength(strength: number, steps: number): number {
+  return Math.min(Math.trunc(steps * strength), steps);
 }
 
 /** A video: its frames come in the one container that every build of the server writes. */

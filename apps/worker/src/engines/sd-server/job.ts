@@ -16,6 +16,12 @@ const FULL_QUEUE_PAUSE_MS = 1000;
 /** A server that does not answer may be about to be known as dead. */
 const DEATH_GRACE_MS = 1000;
 
+/** Lines of a job kept for its reason. */
+const KEPT_LINES = 60;
+
+/** How long the line that explains an answer may take to arrive after it. */
+const REASON_GRACE_MS = 1000;
+
 /** What to run and whom to tell. */
 export interface ServerJobOptions {
   mode: 'img_gen' | 'vid_gen';
@@ -40,7 +46,7 @@ export async function runServerJob(
   options: ServerJobOptions,
 ): Promise<ServerResult> {
   const { signal, stallTimeoutMs } = options;
-  const linesBefore = server.lines.at(-1);
+  const said: string[] = [];
   let isMemory = false;
   const stalled = new AbortController();
   const stallTimer = setTimeout(
@@ -52,7 +58,11 @@ export async function runServerJob(
   );
   const stopListening = server.listen((output) => {
     stallTimer.refresh();
-    if (output.type === 'line') isMemory ||= saysOutOfMemory(output.text);
+    if (output.type === 'line') {
+      isMemory ||= saysOutOfMemory(output.text);
+      said.push(output.text);
+      said.splice(0, said.length - KEPT_LINES);
+    }
     options.onOutput(output);
   });
   const died = new AbortController();
@@ -67,19 +77,15 @@ export async function runServerJob(
   try {
     const job = await follow(server, options, stop);
     if (job.status === 'completed' && job.result) return job.result;
+    const reason = await reasonSaid(server, said, stop);
     if (isMemory) throw outOfMemory();
-    throw internal(
-      `The job ended as ${job.status}: ${job.error?.message ?? 'no reason'}; ${reasonOf(newLines(server, linesBefore)) ?? 'nothing on stderr'}`,
-    );
+    throw internal(`The job ended as ${job.status}: ${job.error?.message ?? 'no reason'}; ${reason}`);
   } catch (error) {
     stop.throwIfAborted();
     if (!(error instanceof SdServerAnswerError)) throw error;
     if (error.status >= 400) {
       // The real reason of "invalid generation parameters" is on stderr alone.
-      throw internal(
-        `${error.message}; ${reasonOf(newLines(server, linesBefore)) ?? 'nothing on stderr'}`,
-        error,
-      );
+      throw internal(`${error.message}; ${await reasonSaid(server, said, stop)}`, error);
     }
     await pause(DEATH_GRACE_MS, undefined, { signal: stop }).catch(() => {});
     stop.throwIfAborted();
@@ -115,9 +121,27 @@ async function pauseOrStop(pauseMs: number, stop: AbortSignal): Promise<void> {
   stop.throwIfAborted();
 }
 
-/** What was printed after `last`. */
-function newLines({ lines }: SdServerProcess, last: string | undefined): readonly string[] {
-  return last === undefined ? lines : lines.slice(lines.lastIndexOf(last) + 1);
+/**
+ * Why a job failed, by what was printed since it began. An answer and the line that explains it come by two ways, and the
+ * line may be the later one.
+ */
+async function reasonSaid(
+  server: SdServerProcess,
+  said: readonly string[],
+  stop: AbortSignal,
+): Promise<string> {
+  const heard = new AbortController();
+  const stopListening = server.listen(() => {
+    if (reasonOf(said) !== null) heard.abort();
+  });
+  if (reasonOf(said) === null) {
+    await pause(REASON_GRACE_MS, undefined, { signal: AbortSignal.any([stop, heard.signal]) }).catch(
+      () => {},
+    );
+  }
+  stopListening();
+  stop.throwIfAborted();
+  return reasonOf(said) ?? 'nothing on stderr';
 }
 
 function crash(reason: string, cause?: unknown): WorkerError {

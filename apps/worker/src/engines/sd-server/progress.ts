@@ -13,7 +13,7 @@ export interface ProgressMeter {
   timings(): { total: number } & Record<Phase, number>;
 }
 
-/** @param stepsExpected of one picture, until its bars say how many they are (img2img runs a part of them) */
+/** @param stepsExpected of one picture, until its bars say how many they are */
 export function createProgressMeter({
   pictures,
   stepsExpected,
