@@ -308,7 +308,7 @@ describe('the sd-server engine', { timeout: 60_000 }, () => {
   });
 
   it('takes another port when the first one is taken meanwhile, and is patient with a slow start', async () => {
-    models.add('late', 'image', { start: ['port-in-use', 'port-in-use', 'slow'] });
+    models.add('late', 'image', { start: ['port-in-use', 'another-model', 'slow'] });
     await start(['late']);
     const ports = models.startsOf('late').map(({ options: given }) => given['listen-port']);
     expect(new Set(ports).size).toBe(3);
@@ -321,7 +321,7 @@ describe('the sd-server engine', { timeout: 60_000 }, () => {
     ['another-model', 'model_not_available', /another program answers on its port/],
     ['another-mode', 'model_not_available', /it makes vid_gen instead of img_gen/],
   ])('is not there when its server does not start: %s', async (fault, code, reason) => {
-    models.add(`start-${fault}`, 'image', { start: [fault] });
+    models.add(`start-${fault}`, 'image', { start: [fault, fault, fault] });
     // Only the one that hangs may reach it: a machine can be slow.
     const startTimeoutMs = fault === 'hang' ? 1500 : 60_000;
     const error = await start([`start-${fault}`], { startTimeoutMs }).catch((thrown) => thrown);

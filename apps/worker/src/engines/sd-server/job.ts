@@ -5,6 +5,7 @@ import { WorkerError } from '../../errors.ts';
 import { describeDeath, diedOfMemory } from '../death.ts';
 import { SdServerAnswerError, type ServerJob } from './api.ts';
 import { reasonOf, type SdServerOutput, saysOutOfMemory } from './output.ts';
+import { isPortShared } from './port.ts';
 import type { SdServerProcess } from './server-process.ts';
 
 /** How often a job's status is asked for. */
@@ -75,6 +76,7 @@ export async function runServerJob(
   });
   const stop = AbortSignal.any([signal, stalled.signal, died.signal]);
   try {
+    if (isPortShared(server.port)) throw crash(`another program listens on its port ${server.port} too`);
     const job = await follow(server, options, stop);
     if (job.status === 'completed' && job.result) return job.result;
     const reason = await reasonSaid(server, said, stop);

@@ -4,13 +4,14 @@ import { describeThrown, WorkerError } from '../../errors.ts';
 import { describeDeath, diedOfMemory } from '../death.ts';
 import type { NoteListener } from '../messages.ts';
 import { reasonOf, saysOutOfMemory } from './output.ts';
+import { PortTakenError } from './port.ts';
 import { type SdServerProcess, type SdServerProcessOptions, startSdServerProcess } from './server-process.ts';
 
 /** A server that dies without having finished a job is started again after this, doubled each time. */
 const RESTART_MIN_MS = 500;
 const RESTART_MAX_MS = 30_000;
 
-/** It ends with 0 when it cannot listen: somebody took the port that was free when it was looked for. */
+/** Somebody may take the port that was free when it was looked for; a server that cannot listen ends with 0. */
 const PORTS_TRIED = 3;
 
 /** How to run a model's server. */
@@ -77,7 +78,7 @@ export function createModelServer({
       } catch (error) {
         const death = await server.died;
         stopped.throwIfAborted();
-        const couldNotListen = death.exitCode === 0;
+        const couldNotListen = death.exitCode === 0 || error instanceof PortTakenError;
         if (couldNotListen && tried < PORTS_TRIED) continue;
         failures += 1;
         const isMemory = diedOfMemory(death) || server.lines.some(saysOutOfMemory);

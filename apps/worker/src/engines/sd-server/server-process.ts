@@ -1,13 +1,11 @@
 /** One sd-server as a child process on a loopback port: from its start, over its readiness, to its death. */
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { countMemoryKills, type ProcessDeath } from '../death.ts';
 import { type Capabilities, createSdServerApi, type SdServerApi } from './api.ts';
 import { serverCommand, serverEnvironment } from './command.ts';
 import { createOutputReader, type SdServerOutput } from './output.ts';
+import { findFreePort, isPortShared, PortTakenError } from './port.ts';
 import type { LocalModel } from './weights.ts';
 
 /** How often a server that starts is asked whether it is ready. */
@@ -30,8 +28,9 @@ export interface SdServerProcessOptions {
 /** A running server. */
 export interface SdServerProcess {
   readonly pid: number | undefined;
+  readonly port: number;
   readonly api: SdServerApi;
-  /** Resolves with what it can do when it listens; rejects when it cannot, or dies before. */
+  /** Resolves with what it can do when it listens; rejects when it cannot, or dies before; PortTakenError: try another port. */
   readonly ready: Promise<Capabilities>;
   /** Resolves when the process is gone and its output is read. */
   readonly died: Promise<ProcessDeath>;
@@ -104,10 +103,11 @@ export async function startSdServerProcess(options: SdServerProcessOptions): Pro
   const kill = () => {
     if (child.pid !== undefined && groups.has(child.pid)) killGroup(child.pid);
   };
-  const ready = waitUntilReady(api, model, died, startTimeoutMs);
+  const ready = waitUntilReady({ api, port }, model, died, startTimeoutMs);
   ready.catch(kill);
   return {
     pid: child.pid,
+    port,
     api,
     ready,
     died,
@@ -125,18 +125,8 @@ function modelPathOf({ paths }: LocalModel): string {
   return paths.get('model') ?? paths.get('diffusion-model') ?? '';
 }
 
-/** The server does not print the port that it chose for 0. */
-async function findFreePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
-}
-
 async function waitUntilReady(
-  api: SdServerApi,
+  { api, port }: Pick<SdServerProcess, 'api' | 'port'>,
   model: LocalModel,
   died: Promise<ProcessDeath>,
   startTimeoutMs: number,
@@ -152,7 +142,7 @@ async function waitUntilReady(
       const capabilities = await api.capabilities(stop.signal).catch(() => null);
       stop.signal.throwIfAborted();
       if (capabilities) {
-        checkIdentity(capabilities, model);
+        checkIdentity(capabilities, model, port);
         return capabilities;
       }
       await pause(READY_POLL_MS, undefined, { signal: stop.signal }).catch(() => {});
@@ -163,12 +153,17 @@ async function waitUntilReady(
   }
 }
 
-/** @throws Error when it is not our server, or its files make something else than the manifest says */
-function checkIdentity({ model: { path }, supported_modes }: Capabilities, model: LocalModel): void {
+/** @throws PortTakenError when it is not our server; Error when its files make something else than the manifest says */
+function checkIdentity(
+  { model: { path }, supported_modes }: Capabilities,
+  model: LocalModel,
+  port: number,
+): void {
   const { mode } = model.manifest.server;
   if (path !== modelPathOf(model)) {
-    throw new Error(`another program answers on its port, with the model ${path}`);
+    throw new PortTakenError(`another program answers on its port, with the model ${path}`);
   }
+  if (isPortShared(port)) throw new PortTakenError(`another program listens on its port ${port} too`);
   if (!supported_modes.includes(mode)) {
     throw new Error(`it makes ${supported_modes.join(', ')} instead of ${mode}`);
   }
