@@ -10,9 +10,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from train.scenes import BACKGROUNDS, Artist
+from train.export import export_graph, round_to_half
+from train.scenes import BACKGROUNDS, SUBJECTS, Artist
 from train.training import Progress, cosine_rate
-from train.wan.clips import CAST, FRAMES, MOTIONS, Animator, Clip, draw_clip
+from train.wan.clips import CANVAS, CAST, FRAMES, MOTIONS, Animator, Clip, draw_clip
 from train.wan.vae import to_tensor
 
 STEPS = 700
@@ -21,7 +22,12 @@ POOL = 1600
 _SEEN = tuple(range(0, FRAMES, 2))
 """Every second frame is looked at."""
 
-_COLOURS = list(BACKGROUNDS)
+CLASSES: dict[str, list[str]] = {
+    "subject": [SUBJECTS[number].icon for number in CAST],
+    "motion": list(MOTIONS),
+    "background": list(BACKGROUNDS),
+}
+"""What the numbers of a score's last axis stand for."""
 
 
 class ClipClassifier(nn.Module):
@@ -35,30 +41,50 @@ class ClipClassifier(nn.Module):
         self.refine = nn.ModuleList([nn.Conv2d(b, b, 3, padding=1) for b in widths[1:]])
         self.norms = nn.ModuleList([nn.GroupNorm(4, b) for b in widths[1:] for _ in range(2)])
         self.subject = nn.Linear(2 * widths[-1], len(CAST))
-        self.background = nn.Linear(2 * widths[-1], len(_COLOURS))
+        self.background = nn.Linear(2 * widths[-1], len(BACKGROUNDS))
         self.place = nn.Linear(36 * widths[-1], 48)
         self.motion = nn.Sequential(nn.Linear(48 * len(_SEEN), 64), nn.SiLU(), nn.Linear(64, len(MOTIONS)))
 
     def forward(self, clips: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        count = len(clips)
         frames = clips[:, :, list(_SEEN)].transpose(1, 2).flatten(0, 1)
         x = self.stem(F.avg_pool2d(frames, 2))
         for i, (stage, refine) in enumerate(zip(self.stages, self.refine, strict=True)):
             x = F.silu(self.norms[2 * i](stage(x)))
             x = x + F.silu(self.norms[2 * i + 1](refine(x)))
         x = x.float()
-        pooled = torch.cat([x.mean((2, 3)), x.amax((2, 3))], dim=1).unflatten(0, (count, -1)).mean(1)
-        places = F.silu(self.place(x.flatten(1))).unflatten(0, (count, -1)).flatten(1)
+        pooled = torch.cat([x.mean((2, 3)), x.amax((2, 3))], dim=1).unflatten(0, (-1, len(_SEEN))).mean(1)
+        places = F.silu(self.place(x.flatten(1))).unflatten(0, (-1, len(_SEEN))).flatten(1)
         return self.subject(pooled), self.motion(places), self.background(pooled)
 
 
-def labels_of(clips: list[Clip]) -> tuple[Tensor, Tensor, Tensor]:
+class ClipGraph(nn.Module):
+    """Pixels in, scores out."""
+
+    def __init__(self, network: ClipClassifier) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, clips: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self.network(clips.permute(0, 4, 1, 2, 3).float() / 127.5 - 1)
+
+
+def export_clip_classifier(network: ClipClassifier, path: Path) -> float:
+    """Writes the graph: `clips` uint8 [B, 17, 96, 96, 3] -> scores `subject` [B, 20], `motion` [B, 8] and `background`
+    [B, 12]. Returns the largest difference to torch."""
+    round_to_half(network)
+    torch.manual_seed(61)
+    clips = torch.randint(256, (3, FRAMES, CANVAS, CANVAS, 3), dtype=torch.uint8)
+    batch = {0: "batch_size"}
+    return export_graph(ClipGraph(network), {"clips": (clips, batch)}, dict.fromkeys(CLASSES, batch), path)
+
+
+def clip_labels(clips: list[Clip]) -> dict[str, np.ndarray]:
     """Class numbers of subject, motion and background."""
-    return (
-        torch.tensor([CAST.index(clip.subject) for clip in clips]),
-        torch.tensor([MOTIONS.index(clip.motion) for clip in clips]),
-        torch.tensor([_COLOURS.index(clip.background) for clip in clips]),
-    )
+    return {
+        "subject": np.array([CAST.index(clip.subject) for clip in clips]),
+        "motion": np.array([MOTIONS.index(clip.motion) for clip in clips]),
+        "background": np.array([CLASSES["background"].index(clip.background) for clip in clips]),
+    }
 
 
 def _worn(batch: Tensor) -> Tensor:
@@ -73,18 +99,15 @@ def _worn(batch: Tensor) -> Tensor:
     return batch * tint + 0.05 * torch.randn(count, 3, 1, 1, 1) + grain
 
 
-def train_clip_classifier(artist: Artist, path: Path) -> ClipClassifier:
-    """Trains on renders alone, never on samples; reads the weights from `path` where they exist."""
+def train_clip_classifier(artist: Artist) -> ClipClassifier:
+    """Trains on renders alone, never on samples."""
     torch.manual_seed(60)
     random.seed(60)
     network = ClipClassifier()
-    if path.exists():
-        network.load_state_dict(torch.load(path, weights_only=True))
-        return network.eval()
     lots, animator = random.Random("clip classifier"), Animator(artist)
     clips = [draw_clip(artist, lots) for _ in range(POOL)]
     videos = [animator.render(clip) for clip in clips]
-    labels = labels_of(clips)
+    labels = [torch.from_numpy(numbers) for numbers in clip_labels(clips).values()]
     optimiser = torch.optim.AdamW(network.parameters(), 2e-3, weight_decay=0.02, foreach=True)
     progress = Progress(None, every=100)
     for step in range(STEPS):
@@ -99,15 +122,4 @@ def train_clip_classifier(artist: Artist, path: Path) -> ClipClassifier:
         optimiser.param_groups[0]["lr"] = 2e-3 * cosine_rate(step, STEPS, warm_up=50, constant_until=0.2)
         optimiser.step()
         progress.report("clip classifier", step + 1, STEPS, BATCH, loss=loss.item())
-    torch.save(network.state_dict(), path)
     return network.eval()
-
-
-@torch.no_grad()
-def score(network: ClipClassifier, clips: list[Clip], videos: np.ndarray) -> dict[str, Tensor]:
-    """Per clip (uint8 [B, 17, 96, 96, 3]): are subject, motion and background right, and what is seen?"""
-    outputs = [network(to_tensor(list(videos[i : i + 8]))) for i in range(0, len(videos), 8)]
-    seen = [torch.cat(parts).argmax(1) for parts in zip(*outputs, strict=True)]
-    labels = labels_of(clips)
-    right = {name: seen[i] == labels[i] for i, name in enumerate(("subject", "motion", "background"))}
-    return right | {"seen_subject": seen[0], "seen_motion": seen[1]}

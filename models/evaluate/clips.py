@@ -14,7 +14,8 @@ from train.wan.captions import full_caption, other_caption
 from train.wan.clips import CAST, MOTIONS, Animator, Clip
 from train.wan.pipeline import ExportedWan
 
-from .clip_classifier import ClipClassifier, score, train_clip_classifier
+from .classifiers import CLIP_FILE, ExportedClassifier
+from .clip_classifier import clip_labels
 
 SEED = 2000
 SAMPLES_PER_BATCH = 8
@@ -51,28 +52,27 @@ def round_trips(weights: Path, originals: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(videos)
 
 
-def _rates(classifier: ClipClassifier, clips: list[Clip], videos: np.ndarray) -> dict[str, object]:
-    result = score(classifier, clips, videos)
-    rates = {name: round(100 * result[name].float().mean().item(), 1) for name in ("subject", "motion", "background")}
+def _rates(classifier: ExportedClassifier, clips: list[Clip], videos: np.ndarray) -> dict[str, object]:
+    seen = classifier.seen(videos)
+    right = {name: seen[name] == numbers for name, numbers in clip_labels(clips).items()}
+    rates = {name: round(100 * float(hits.mean()), 1) for name, hits in right.items()}
     per_motion = {}
     for motion in MOTIONS:
         of_motion = [k for k, clip in enumerate(clips) if clip.motion == motion]
         per_motion[motion] = {
-            name: f"{int(result[name][of_motion].sum())}/{len(of_motion)}" for name in ("subject", "motion")
+            name: f"{int(right[name][of_motion].sum())}/{len(of_motion)}" for name in ("subject", "motion")
         }
     wrong = [
-        f"{full_caption(clip)}: {full_caption(Clip(CAST[int(subject)], MOTIONS[int(motion)], clip.background))}"
-        for clip, a, b, subject, motion in zip(
-            clips, result["subject"], result["motion"], result["seen_subject"], result["seen_motion"], strict=True
-        )
-        if not (a and b)
+        f"{full_caption(clip)}: {full_caption(Clip(CAST[subject], MOTIONS[motion], clip.background))}"
+        for clip, subject, motion in zip(clips, seen["subject"], seen["motion"], strict=True)
+        if (CAST[subject], MOTIONS[motion]) != (clip.subject, clip.motion)
     ]
     return {"count": len(clips), **rates, "per_motion": per_motion, "wrong": wrong}
 
 
 def evaluate_clips(folder: Path, artist: Artist, work: Path, count: int | None, sheet: Path | None) -> dict:
     """Figures of an exported folder on held-out captions, beside those of originals and of round trips."""
-    classifier = train_clip_classifier(artist, work / "classifier.pt")
+    classifier = ExportedClassifier(CLIP_FILE)
     animator, model = Animator(artist), ExportedWan(folder)
     clips = held_out_clips(artist)[:count]
     again = clips[: min(OTHER_WORDINGS, len(clips))]

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 from train import vae
 from train.captions import full_caption
 from train.pipeline import ExportedModel
-from train.scenes import CANVAS, POSITIONS, SUBJECTS, Artist, Item, Scene, pair, single
+from train.scenes import CANVAS, POSITIONS, SUBJECTS, Artist, Scene, pair, single
 
-from .picture_classifier import Classifier, score, train_classifier
+from .classifiers import PICTURE_FILE, ExportedClassifier
+from .picture_classifier import picture_labels
 
 SEED = 1000
 SAMPLES_PER_BATCH = 16
@@ -81,43 +81,30 @@ def round_trip_painter(artist: Artist, weights: Path) -> Painter:
     return paint
 
 
-def _halves(pictures: np.ndarray) -> np.ndarray:
-    """Pictures of pairs -> twice as many pictures: each half in the middle of a ground of the picture's own colour."""
-    border = np.concatenate(
-        [pictures[:, :4].reshape(len(pictures), -1, 3), pictures[:, -4:].reshape(len(pictures), -1, 3)], 1
-    )
-    ground = np.median(border, axis=1).astype(np.uint8)
-    single_pictures = np.broadcast_to(ground[:, None, None, None], (len(pictures), 2, CANVAS, CANVAS, 3)).copy()
-    quarter = CANVAS // 4
-    for side, start in enumerate((0, CANVAS // 2)):
-        single_pictures[:, side, :, quarter : CANVAS - quarter] = pictures[:, :, start : start + CANVAS // 2]
-    return single_pictures.reshape(-1, CANVAS, CANVAS, 3)
-
-
-def _pair_rates(classifier: Classifier, scenes: list[Scene], pictures: np.ndarray) -> dict[str, float]:
+def _pair_rates(classifier: ExportedClassifier, scenes: list[Scene], pictures: np.ndarray) -> dict[str, float]:
     """Percentages of pictures where both subjects, and of subjects that are right, order included."""
-    singles = [Scene((Item(item.subject, 0, 0, 0),), scene.background) for scene in scenes for item in scene.items]
-    right: Tensor = score(classifier, singles, _halves(pictures))["subject"].reshape(-1, 2).float()
-    return {"both": _percent(right.prod(1)), "either": _percent(right)}
+    wanted = np.array([[item.subject for item in scene.items] for scene in scenes])
+    right = classifier.seen(pictures)["half_subjects"] == wanted
+    return {"both": _percent(right.all(1)), "either": _percent(right)}
 
 
-def _percent(hits: Tensor) -> float:
-    return round(100 * hits.float().mean().item(), 1)
+def _percent(hits: np.ndarray) -> float:
+    return round(100 * float(hits.mean()), 1)
 
 
-def _rates(classifier: Classifier, scenes: list[Scene], pictures: np.ndarray) -> dict[str, object]:
-    result = score(classifier, scenes, pictures)
+def _rates(classifier: ExportedClassifier, scenes: list[Scene], pictures: np.ndarray) -> dict[str, object]:
+    seen, labels = classifier.seen(pictures), picture_labels(scenes)
     wrong = [
-        f"{full_caption(scene)}: {SUBJECTS[int(seen)].icon}"
-        for scene, right, seen in zip(scenes, result["subject"], result["seen"], strict=True)
-        if not right
+        f"{full_caption(scene)}: {SUBJECTS[number].icon}"
+        for scene, number in zip(scenes, seen["subject"], strict=True)
+        if number != scene.items[0].subject
     ]
-    return {**{name: _percent(result[name]) for name in ("subject", "background", "position")}, "wrong": wrong}
+    return {**{name: _percent(seen[name] == numbers) for name, numbers in labels.items()}, "wrong": wrong}
 
 
 def evaluate_pictures(folder: Path, artist: Artist, work: Path, count: int | None, sheet: Path | None) -> dict:
     """Figures of an exported folder on held-out captions, beside those of originals and of round trips."""
-    classifier = train_classifier(artist, work / "classifier.pt")
+    classifier = ExportedClassifier(PICTURE_FILE)
     sets = {"plain": plain_scenes(artist), "placed": placed_scenes(artist), "pairs": pair_scenes(artist)}
     sets = {
         name: random.Random(name).sample(scenes, min(len(scenes), count or len(scenes)))
