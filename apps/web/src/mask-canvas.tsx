@@ -25,6 +25,7 @@ export function MaskCanvas({ url, size, marks, isErasing, radius, label, add, on
   // Drawn point by point while the pointer is down, and only then told to React.
   const points = useRef<Point[] | null>(null);
   const shown = fitWithin(size, longestPx);
+  const ratio = size.widthPx / size.heightPx;
   const redraw = () => {
     const context = contextOf(canvas.current, size);
     if (canvas.current === null || context === null) return;
@@ -87,7 +88,8 @@ export function MaskCanvas({ url, size, marks, isErasing, radius, label, add, on
   };
 
   return (
-    <div className="mask-canvas" style={{ aspectRatio: `${size.widthPx} / ${size.heightPx}` }}>
+    // As wide as there is room for, but never so high that neither its ends nor its tools can be seen.
+    <div className="mask-canvas" style={{ aspectRatio: ratio, maxWidth: `calc(60vh * ${ratio})` }}>
       <img src={url} alt="" draggable={false} />
       <canvas
         ref={canvas}
