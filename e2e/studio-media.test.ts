@@ -44,7 +44,8 @@ async function ask(words: string, settings: Record<string, number>) {
   await promptInput(page).fill(words);
   const button = page.getByRole('button', { name: /^Settings/ });
   if ((await button.getAttribute('aria-expanded')) === 'false') await button.click();
-  for (const [label, value] of Object.entries(settings)) await page.getByLabel(label, { exact: true }).fill(String(value));
+  for (const [label, value] of Object.entries(settings))
+    await page.getByLabel(label, { exact: true }).fill(String(value));
   await page.getByRole('button', { name: 'Generate' }).click();
 }
 
