@@ -8,6 +8,13 @@ import { createServer } from 'node:http';
 
 const INFO = (text) => process.stdout.write(`[INFO ] stable-diffusion.cpp:100  - ${text}\n`);
 const ERROR = (text) => process.stderr.write(`[ERROR] stable-diffusion.cpp:200  - ${text}\n`);
+/** What the CPU backend of the real one says when weights do not fit. */
+const NO_MEMORY = () => {
+  ERROR('ggml_aligned_malloc: insufficient memory (attempted to allocate 4900.07 MB)');
+  ERROR('ggml_backend_cpu_buffer_type_alloc_buffer: failed to allocate buffer of size 5138094112');
+  ERROR('model manager alloc params backend buffer failed, size = 4900.07MB');
+  ERROR('unet prepare graph weights failed');
+};
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 if (process.argv[2] === '--version') {
@@ -39,10 +46,13 @@ if (fault === 'out-of-memory') {
   process.exit(1);
 }
 if (fault === 'bad-model') {
+  ERROR("data offsets out of bounds for tensor 'decoder.conv_in.bias'");
   ERROR(`init model loader from file failed: '${modelPath}'`);
+  ERROR(`get sd version from file failed: '${modelPath}'`);
+  ERROR('new_sd_ctx_t failed');
   process.exit(1);
 }
-// What listen() does when the port is taken: nothing is said, and main returns 0.
+// What listen() does when a program that is no sd-server has the port: nothing is said, and main returns 0.
 if (fault === 'port-in-use') process.exit(0);
 
 const mode = options['diffusion-model'] ? 'vid_gen' : 'img_gen';
@@ -73,11 +83,19 @@ async function work(job) {
   if (steps < job.body.sample_params.sample_steps) INFO(`target t_enc is ${steps - 1} steps`);
   if (prompt === 'hangs') await new Promise(() => {});
   if (prompt === 'fills memory') {
-    ERROR('unet: failed to allocate the compute buffer');
+    NO_MEMORY();
+    ERROR('diffusion model compute failed');
+    ERROR('Diffusion model sampling failed');
+    ERROR('sampling for image 1/1 failed after 0.03s');
     return Object.assign(job, {
       status: 'failed',
       error: { code: 'generation_failed', message: 'generate_image returned no results' },
     });
+  }
+  if (prompt === 'asserts memory') {
+    NO_MEMORY();
+    process.stderr.write('conditioner.hpp:479: GGML_ASSERT(!chunk_hidden_states2.empty()) failed\n');
+    process.abort();
   }
   if (prompt === 'fails') {
     ERROR('diffusion model compute failed');

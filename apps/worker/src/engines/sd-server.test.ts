@@ -250,8 +250,9 @@ describe('the sd-server engine', { timeout: 60_000 }, () => {
 
   it.each([
     ['crashes', 'engine_crashed', /SIGABRT: .*illegal memory access/],
-    ['aborts for memory', 'out_of_memory', /memory/],
-    ['fills memory', 'out_of_memory', /memory/],
+    ['aborts for memory', 'out_of_memory', /SIGABRT: CUDA error: out of memory/],
+    ['asserts memory', 'out_of_memory', /insufficient memory \(attempted to allocate 4900/],
+    ['fills memory', 'out_of_memory', /insufficient memory .*; sampling for image 1\/1 failed/],
     ['gets no JSON', 'engine_crashed', /answered with something else/],
   ])('fails a job that %s as %s, and works on with a new server', async (prompt, code, reason) => {
     const id = `broken-${prompt.replaceAll(' ', '-').toLowerCase()}`;
@@ -315,7 +316,7 @@ describe('the sd-server engine', { timeout: 60_000 }, () => {
   });
 
   it.each([
-    ['bad-model', 'model_not_available', /init model loader from file failed/],
+    ['bad-model', 'model_not_available', /data offsets out of bounds.*new_sd_ctx_t failed/],
     ['out-of-memory', 'out_of_memory', /alloc params backend buffer failed/],
     ['hang', 'model_not_available', /was not ready within 1500 ms/],
     ['another-model', 'model_not_available', /another program answers on its port/],

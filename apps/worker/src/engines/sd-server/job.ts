@@ -17,9 +17,6 @@ const FULL_QUEUE_PAUSE_MS = 1000;
 /** A server that does not answer may be about to be known as dead. */
 const DEATH_GRACE_MS = 1000;
 
-/** Lines of a job kept for its reason. */
-const KEPT_LINES = 60;
-
 /** How long the line that explains an answer may take to arrive after it. */
 const REASON_GRACE_MS = 1000;
 
@@ -47,7 +44,7 @@ export async function runServerJob(
   options: ServerJobOptions,
 ): Promise<ServerResult> {
   const { signal, stallTimeoutMs } = options;
-  const said: string[] = [];
+  server.forgetLines();
   let isMemory = false;
   const stalled = new AbortController();
   const stallTimer = setTimeout(
@@ -59,35 +56,28 @@ export async function runServerJob(
   );
   const stopListening = server.listen((output) => {
     stallTimer.refresh();
-    if (output.type === 'line') {
-      isMemory ||= saysOutOfMemory(output.text);
-      said.push(output.text);
-      said.splice(0, said.length - KEPT_LINES);
-    }
+    if (output.type === 'line') isMemory ||= saysOutOfMemory(output.text);
     options.onOutput(output);
   });
   const died = new AbortController();
   void server.died.then((death) => {
-    const error =
-      isMemory || diedOfMemory(death)
-        ? outOfMemory()
-        : crash(`${describeDeath(death)}: ${reasonOf(server.lines) ?? 'it said nothing about it'}`);
-    died.abort(error);
+    const reason = `${describeDeath(death)}: ${reasonOf(server.lines) ?? 'it said nothing about it'}`;
+    died.abort(isMemory || diedOfMemory(death) ? outOfMemory(reason) : crash(reason));
   });
   const stop = AbortSignal.any([signal, stalled.signal, died.signal]);
   try {
     if (isPortShared(server.port)) throw crash(`another program listens on its port ${server.port} too`);
     const job = await follow(server, options, stop);
     if (job.status === 'completed' && job.result) return job.result;
-    const reason = await reasonSaid(server, said, stop);
-    if (isMemory) throw outOfMemory();
+    const reason = await reasonSaid(server, stop);
+    if (isMemory) throw outOfMemory(reason);
     throw internal(`The job ended as ${job.status}: ${job.error?.message ?? 'no reason'}; ${reason}`);
   } catch (error) {
     stop.throwIfAborted();
     if (!(error instanceof SdServerAnswerError)) throw error;
     if (error.status >= 400) {
       // The real reason of "invalid generation parameters" is on stderr alone.
-      throw internal(`${error.message}; ${await reasonSaid(server, said, stop)}`, error);
+      throw internal(`${error.message}; ${await reasonSaid(server, stop)}`, error);
     }
     await pause(DEATH_GRACE_MS, undefined, { signal: stop }).catch(() => {});
     stop.throwIfAborted();
@@ -127,23 +117,19 @@ async function pauseOrStop(pauseMs: number, stop: AbortSignal): Promise<void> {
  * Why a job failed, by what was printed since it began. An answer and the line that explains it come by two ways, and the
  * line may be the later one.
  */
-async function reasonSaid(
-  server: SdServerProcess,
-  said: readonly string[],
-  stop: AbortSignal,
-): Promise<string> {
+async function reasonSaid(server: SdServerProcess, stop: AbortSignal): Promise<string> {
   const heard = new AbortController();
   const stopListening = server.listen(() => {
-    if (reasonOf(said) !== null) heard.abort();
+    if (reasonOf(server.lines) !== null) heard.abort();
   });
-  if (reasonOf(said) === null) {
+  if (reasonOf(server.lines) === null) {
     await pause(REASON_GRACE_MS, undefined, { signal: AbortSignal.any([stop, heard.signal]) }).catch(
       () => {},
     );
   }
   stopListening();
   stop.throwIfAborted();
-  return reasonOf(said) ?? 'nothing on stderr';
+  return reasonOf(server.lines) ?? 'nothing on stderr';
 }
 
 function crash(reason: string, cause?: unknown): WorkerError {
@@ -154,8 +140,8 @@ function crash(reason: string, cause?: unknown): WorkerError {
   );
 }
 
-function outOfMemory(): WorkerError {
-  return new WorkerError('out_of_memory', ERROR_CODES.out_of_memory.sentence);
+function outOfMemory(detail: string): WorkerError {
+  return new WorkerError('out_of_memory', ERROR_CODES.out_of_memory.sentence, { cause: new Error(detail) });
 }
 
 function internal(detail: string, cause?: unknown): WorkerError {

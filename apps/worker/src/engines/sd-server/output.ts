@@ -69,17 +69,20 @@ export function saysOutOfMemory(line: string): boolean {
   return OUT_OF_MEMORY.test(line);
 }
 
-/** How many lines make a reason: the last one is often only where the failure arrived. */
-const REASON_LINES = 3;
+/** A failure passes through many lines: the first ones say what went wrong, the last ones where that arrived. */
+const FIRST_REASON_LINES = 2;
+const LAST_REASON_LINES = 2;
 
-/** The last lines that tell of an error, without their tags; null when none does. */
+/** The lines that tell of an error, without their tags and without those in the middle; null when none does. */
 export function reasonOf(lines: readonly string[]): string | null {
   const telling = lines.filter((line) =>
     /\[ERROR\]|\berror\b|\bfailed\b|abort|assert|terminate|what\(\)/i.test(line),
   );
   if (telling.length === 0) return null;
-  return telling
-    .slice(-REASON_LINES)
+  return [
+    ...telling.slice(0, FIRST_REASON_LINES),
+    ...telling.slice(FIRST_REASON_LINES).slice(-LAST_REASON_LINES),
+  ]
     .map((line) => line.replace(LOG_PREFIX, '').slice(0, 300))
     .join('; ');
 }

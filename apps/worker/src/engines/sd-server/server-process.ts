@@ -34,8 +34,10 @@ export interface SdServerProcess {
   readonly ready: Promise<Capabilities>;
   /** Resolves when the process is gone and its output is read. */
   readonly died: Promise<ProcessDeath>;
-  /** The newest lines of its output, bars excluded. */
+  /** The newest lines of its output since `forgetLines`, bars excluded. */
   readonly lines: readonly string[];
+  /** A job begins: what was said before explains nothing of it. */
+  forgetLines(): void;
   /** Tells of output from now on, until the returned function is called. */
   listen(listener: (output: SdServerOutput) => void): () => void;
   /** Ends it and whatever it started, at once. */
@@ -112,6 +114,9 @@ export async function startSdServerProcess(options: SdServerProcessOptions): Pro
     ready,
     died,
     lines,
+    forgetLines() {
+      lines.length = 0;
+    },
     listen(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
