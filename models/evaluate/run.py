@@ -38,8 +38,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="another folder than models/tiny-<model>; needs --model")
     parser.add_argument("--count", type=int, help="at most this many captions of each kind, for a quick look")
     parser.add_argument("--sheet", action="store_true", help="write models/samples.png and models/samples-wan.png, too")
-    parser.add_argument("--train-classifiers", action="store_true", help="train the classifiers and write them, first")
     parser.add_argument("--sample", action="store_true", help="write what CI paints, evaluate/sample; measure nothing")
+    parser.add_argument("--train-classifiers", action="store_true", help="train and write both, then as --sample")
     arguments = parser.parse_args()
     if arguments.sheet and arguments.count:
         parser.error("A sheet shows every subject, so --sheet goes without --count.")
@@ -47,18 +47,19 @@ def main() -> None:
         parser.error("--folder is of one model: say which with --model.")
     torch.set_num_threads(int(os.environ.get("FIREPOD_TRAIN_THREADS", "1")))
     artist = Artist(fetch_icons())
-    if arguments.sample:
+    if arguments.train_classifiers:
+        write_classifier(artist, PICTURE_FILE)
+        write_classifier(artist, CLIP_FILE)
+    if arguments.train_classifiers or arguments.sample:
         write_sample(artist)
         return
     for model in ("sdxl", "wan") if arguments.model == "all" else (arguments.model,):
         folder = arguments.folder or MODELS / f"tiny-{model}"
         if model == "sdxl":
-            work, evaluate, sheet, classifier = WORK, evaluate_pictures, MODELS / "samples.png", PICTURE_FILE
+            work, evaluate, sheet = WORK, evaluate_pictures, MODELS / "samples.png"
         else:
-            work, evaluate, sheet, classifier = WORK / "wan", evaluate_clips, MODELS / "samples-wan.png", CLIP_FILE
+            work, evaluate, sheet = WORK / "wan", evaluate_clips, MODELS / "samples-wan.png"
         work.mkdir(parents=True, exist_ok=True)
-        if arguments.train_classifiers or not classifier.exists():
-            write_classifier(artist, classifier)
         figures = evaluate(folder, artist, work, arguments.count, sheet if arguments.sheet else None)
         (work / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", "utf8")
         print(f"\n{folder.name} (details: {work / 'figures.json'})\n")
