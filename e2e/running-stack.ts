@@ -21,7 +21,7 @@ export async function startTestStack(options: Partial<StackOptions> = {}): Promi
   const stack = await startStack({
     dataFolder,
     ports: portPlan('any'),
-    modelFolders: shippedModelFolders,
+    models: shippedModelFolders,
     ...options,
   });
   const studio = await startStudio(stack);

@@ -22,7 +22,7 @@ export async function measureOverheadMs(jobs = 40): Promise<number[]> {
   const stack = await startStack({
     dataFolder,
     ports: portPlan('any'),
-    modelFolders: [join(cloneFolder, 'models/tiny-sdxl')],
+    models: [join(cloneFolder, 'models/tiny-sdxl')],
   });
   const runpod = createRunpodClient({
     baseUrl: `http://${stack.host}:${stack.ports.runpod}/v2`,

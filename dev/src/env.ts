@@ -22,10 +22,20 @@ const handedOnSchema = z.object({
   FIREPOD_MEDIA_ACCESS: oneOf('public', 'private'),
   FIREPOD_MAX_ATTEMPTS: wholeNumber(1, 10),
   FIREPOD_LEASE_SECONDS: wholeNumber(5, 600),
+  FIREPOD_WEIGHTS_FOLDER: z
+    .string()
+    .transform((folder) => resolve(folder))
+    .optional(),
+  HF_TOKEN: z.string().optional(),
+  HF_ENDPOINT: z.url({ protocol: /^https?$/, error: 'an http or https address' }).optional(),
 });
 
+/** A model of the Hugging Face hub, as the worker takes it. */
+const HUB_NAME = /^hf:[\w.-]+\/[\w.-]+(@[\w.-]+(\/[\w.-]+)*)?$/;
+
 export interface StackSettings {
-  modelFolders: string[];
+  /** Folders, and names of the Hugging Face hub as `hf:owner/name`. */
+  models: string[];
   env: Record<string, string>;
 }
 
@@ -43,14 +53,23 @@ export function settingsFrom(env: NodeJS.ProcessEnv): StackSettings {
   const handedOn = Object.entries(parsed.data).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, value]],
   );
-  const modelFolders =
-    set['FIREPOD_MODEL']?.split(delimiter).map((folder) => resolve(folder)) ?? shippedModelFolders;
-  for (const folder of modelFolders) {
-    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+  const models = set['FIREPOD_MODEL'] === undefined ? shippedModelFolders : modelsFrom(set['FIREPOD_MODEL']);
+  return { models, env: Object.fromEntries(handedOn) };
+}
+
+/** A list as PATH has it; the colon behind `hf` does not end an entry. */
+function modelsFrom(list: string): string[] {
+  const entries = list.match(new RegExp(`hf:[^${delimiter}]*|[^${delimiter}]+`, 'g')) ?? [];
+  return entries.map((entry) => {
+    if (HUB_NAME.test(entry)) return entry;
+    if (entry.startsWith('hf:'))
       throw new Error(
-        `FIREPOD_MODEL: ${folder} is not there; expected a folder with a model in diffusers' ONNX layout.`,
+        `FIREPOD_MODEL: ${entry} is not allowed; expected hf:owner/name or hf:owner/name@revision.`,
       );
-    }
-  }
-  return { modelFolders, env: Object.fromEntries(handedOn) };
+    const folder = resolve(entry);
+    if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return folder;
+    throw new Error(
+      `FIREPOD_MODEL: ${folder} is not there; expected a folder with a model in diffusers' ONNX layout.`,
+    );
+  });
 }

@@ -29,8 +29,8 @@ export interface StackOptions {
   /** Where data, secrets and logs live. */
   dataFolder: string;
   ports: Ports;
-  /** Folders of the models that the workers load; of several, the first that has a request's task makes it. */
-  modelFolders: string[];
+  /** Folders or hub names of the models that the workers load; of several, the first that has a request's task makes it. */
+  models: string[];
   /** How long RunPod keeps a worker that has nothing to do, and how many it keeps whatever happens. */
   worker?: { min: number; max: number; idleTimeoutMs: number };
   /** More environment for functions and workers, for example `FIREPOD_DISPATCH` or `FIREPOD_LEASE_SECONDS`. */
@@ -120,7 +120,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           ...firebaseEnv,
           FIREBASE_SERVICE_ACCOUNT_KEY: secrets.serviceAccountFile,
           FIREBASE_STORAGE_BUCKET: bucket,
-          FIREPOD_MODEL: options.modelFolders.join(delimiter),
+          FIREPOD_MODEL: options.models.join(delimiter),
+          FIREPOD_WEIGHTS_FOLDER: join(dataFolder, 'weights'),
           // A person waits for the prompt; what is not done by then, the next start does.
           FIREPOD_SHUTDOWN_GRACE_SECONDS: '1',
           ...options.env,
@@ -131,7 +132,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const functionsOptions: FunctionsOptions = {
       host,
       projectId,
-      modelFolders: options.modelFolders,
+      models: options.models,
       ports: { functions: ports.functions },
     };
     const functions = await start('functions', functionsOptions, {

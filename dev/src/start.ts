@@ -50,7 +50,7 @@ async function main(): Promise<void> {
   Firepod is ready in ${((performance.now() - startedAt) / 1000).toFixed(1)} s
 
   Studio     ${studio.url}
-  Model      ${settings.modelFolders.join('\n             ')}
+  Model      ${settings.models.join('\n             ')}
   Data       ${dataFolder}   (logs in ${join(dataFolder, 'logs')})
 
   Clients may do what firebase/*.rules let them: saving one is enough to try it.

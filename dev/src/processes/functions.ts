@@ -11,11 +11,12 @@ import { runService } from './run-service.ts';
 export interface FunctionsOptions {
   projectId: string;
   host: string;
-  modelFolders: string[];
+  /** Folders; what else is named has no card before a worker has loaded it. */
+  models: string[];
   ports: { functions: number };
 }
 
-await runService(async ({ projectId, host, modelFolders, ports }: FunctionsOptions) => {
+await runService(async ({ projectId, host, models, ports }: FunctionsOptions) => {
   const logger = createConsoleLogger();
   const functions = await import('@firepod/functions');
   const [functionsHost] = await Promise.all([
@@ -29,7 +30,7 @@ await runService(async ({ projectId, host, modelFolders, ports }: FunctionsOptio
       ),
       logger,
     }),
-    publishModelCards(projectId, modelFolders),
+    publishModelCards(projectId, models),
   ]);
   // Only now is the port known; functions read their parameters inside handlers, so they see it.
   const path = `${projectId}/${FUNCTIONS_REGION}/${WEBHOOK_FUNCTION}`;
@@ -45,14 +46,14 @@ await runService(async ({ projectId, host, modelFolders, ports }: FunctionsOptio
 });
 
 /** Puts the models' cards where functions and the studio look for them, and names them as those whose limits hold. */
-async function publishModelCards(projectId: string, modelFolders: readonly string[]): Promise<void> {
-  const cards = modelFolders.map(readModelCard).filter((card) => card !== undefined);
+async function publishModelCards(projectId: string, models: readonly string[]): Promise<void> {
+  const cards = models.map(readModelCard).filter((card) => card !== undefined);
   // A person's FIREPOD_MODEL names folders; to the functions it is the ids of published cards.
   delete process.env['FIREPOD_MODEL'];
   if (cards.length === 0) return;
   process.env['FIREPOD_MODEL'] = cards.map(({ id }) => id).join(',');
   const app = initializeApp({ projectId }, 'publish-model-cards');
-  const models = getFirestore(app);
-  await Promise.all(cards.map((card) => models.doc(modelCardPath(card.id)).set(publishedModelCard(card))));
+  const firestore = getFirestore(app);
+  await Promise.all(cards.map((card) => firestore.doc(modelCardPath(card.id)).set(publishedModelCard(card))));
   await deleteApp(app);
 }
