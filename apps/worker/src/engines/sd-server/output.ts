@@ -60,9 +60,9 @@ function readPiece(piece: string): SdServerOutput[] {
   return phase ? [{ type: 'phase', phase }, line] : [line];
 }
 
-/** Lines of ggml's CUDA, Vulkan and Metal backends, of stable-diffusion.cpp and of the C++ runtime when an allocation fails. */
+/** Lines of ggml's CPU, CUDA, Vulkan and Metal backends, of stable-diffusion.cpp and of the C++ runtime when an allocation fails. */
 const OUT_OF_MEMORY =
-  /out of memory|OutOfDeviceMemory|ErrorOutOfHostMemory|std::bad_alloc|failed to allocate|alloc (?:compute|params)[\w ]* failed|sched alloc compute graph failed|ggml_gallocr_reserve_n: failed/i;
+  /out of memory|insufficient memory|OutOfDeviceMemory|ErrorOutOfHostMemory|std::bad_alloc|failed to allocate|alloc (?:compute|params)[\w ]* failed|sched alloc compute graph failed|ggml_gallocr_reserve_n: failed/i;
 
 /** Whether a line says that memory ran out. */
 export function saysOutOfMemory(line: string): boolean {
