@@ -126,8 +126,11 @@ async function work(job) {
     if (prompt === 'waits') await pause(50);
   }
   INFO('sampling completed, taking 0.10s');
+  INFO(`generating ${mode === 'img_gen' ? '1 latent images' : 'latent video'} completed, taking 0.10s`);
   if (mode === 'img_gen') INFO('decoding 1 latents');
   bar(1, 2, { speed: '3.00s/it' }); // tiles
+  bar(2, 2, { speed: '3.00s/it' });
+  INFO('decode_first_stage completed, taking 6.00s');
   job.result =
     mode === 'img_gen' ? { output_format: 'png', images: await images(job.body) } : await video(job.body);
   if (prompt === 'answers nonsense') job.result = { images: [{ index: 0, b64_json: 'AAAA' }] };
@@ -246,4 +249,6 @@ const server = createServer((request, response) => {
     }
   });
 });
-server.listen(Number(options['listen-port']), options['listen-ip'], () => INFO('listening'));
+server.listen(Number(options['listen-port']), options['listen-ip'], () =>
+  INFO(`listening on: http://${options['listen-ip']}:${options['listen-port']}`),
+);

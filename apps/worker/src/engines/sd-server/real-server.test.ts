@@ -12,8 +12,9 @@
  *     SD_SERVER_PATH=/opt/sd-server/sd-server SD_SERVER_WEIGHTS=/data/weights \
  *       node_modules/.bin/vitest run --project unit apps/worker/src/engines/sd-server/real-server.test.ts
  *
- * It needs memory for one model at a time (about 12 GiB for pictures, 20 for videos at the cards' sizes); on a GPU it takes
- * minutes, on two CPU cores at 256 pixels and 4 steps about an hour.
+ * It needs memory for one model at a time (about 12 GiB for pictures, 20 for videos at the cards' sizes; on a CPU at 64 pixels
+ * 7 GiB and 10), and takes minutes on a GPU. Two shared CPU cores need 20 to 30 minutes for SD_SERVER_SIZE=64
+ * SD_SERVER_VIDEO_SIZE=64x64 SD_SERVER_STEPS=4, a quarter of it for the video's text, and over a minute a step at 512 pixels.
  */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -176,8 +177,8 @@ describe.skipIf(!PROGRAM)('the real sd-server', { timeout: HOURS_MS }, () => {
     expect(another?.equals(one as Buffer)).toBe(false);
   });
 
-  it.each(Object.keys(SAMPLERS) as Scheduler[])('paints by %s, step for step', async (scheduler) => {
-    if (!tasks.includes('text2img')) return;
+  it.for(Object.keys(SAMPLERS) as Scheduler[])('paints by %s, step for step', async (scheduler, context) => {
+    needs('text2img', context);
     const { frames, steps } = await generate({ ...image, scheduler });
     expect(steps).toEqual(everyStepOf(STEPS));
     expectPainted(frames[0] as Frame);
