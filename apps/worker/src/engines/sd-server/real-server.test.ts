@@ -13,8 +13,8 @@
  *       node_modules/.bin/vitest run --project unit apps/worker/src/engines/sd-server/real-server.test.ts
  *
  * It needs memory for one model at a time (about 12 GiB for pictures, 20 for videos at the cards' sizes; on a CPU at 64 pixels
- * 7 GiB and 10), and takes minutes on a GPU. Two shared CPU cores need 20 to 30 minutes for SD_SERVER_SIZE=64
- * SD_SERVER_VIDEO_SIZE=64x64 SD_SERVER_STEPS=4, a quarter of it for the video's text, and over a minute a step at 512 pixels.
+ * 7 GiB and 10), and takes minutes on a GPU. Two shared CPU cores needed 12 minutes for SD_SERVER_SIZE=64
+ * SD_SERVER_VIDEO_SIZE=64x64 SD_SERVER_STEPS=4, of which 3 were the video, and over a minute for a step at 512 pixels.
  */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
