@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 
 import diffusers
 import numpy as np
@@ -18,7 +19,8 @@ import torch
 from diffusers import StableDiffusionXLPipeline, WanPipeline, WanTransformer3DModel
 from safetensors.torch import load_file
 
-from models.train.wan.denoiser import PositionedPatches
+sys.path.insert(0, str(Path(__file__).parents[2] / "models"))
+from train.wan.denoiser import PositionedPatches  # noqa: E402
 
 
 class Stopwatch:

@@ -33,10 +33,12 @@ from onnx import TensorProto, numpy_helper
 from torch import Tensor, nn
 from transformers import AutoTokenizer, CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from models.train import export as sdxl_graphs
-from models.train.wan import export as wan_graphs
-from models.train.wan.denoiser import build_text_encoder, build_transformer
-from models.train.wan.vae import build_vae
+sys.path.insert(0, str(Path(__file__).parents[2] / "models"))
+from export.onnx_graph import OPSET  # noqa: E402
+from train import export as sdxl_graphs  # noqa: E402
+from train.wan import export as wan_graphs  # noqa: E402
+from train.wan.denoiser import build_text_encoder, build_transformer  # noqa: E402
+from train.wan.vae import build_vae  # noqa: E402
 
 FIRST_ADDRESS = 1 << 20
 """Above every number that a graph holds besides its weights."""
@@ -54,7 +56,7 @@ def trace(graph: nn.Module, inputs: tuple[Tensor, ...], names: list[str]) -> onn
         warnings.simplefilter("ignore")
         torch.onnx.export(
             graph.eval(), inputs, buffer, input_names=names, dynamic_axes=axes,
-            opset_version=sdxl_graphs.OPSET, do_constant_folding=True, dynamo=False)
+            opset_version=OPSET, do_constant_folding=True, dynamo=False)
     return onnx.load_from_string(buffer.getvalue()).graph
 
 
