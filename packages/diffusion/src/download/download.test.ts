@@ -148,8 +148,9 @@ describe('downloadFile', () => {
     hub.faults.push({ type: 'stall' });
     const slow = new AbortController();
     const first = downloadFile(download, { ...options, signal: slow.signal });
-    const second = downloadFile(download, options);
+    // Only now is it sure which of the two has the lock.
     await seenByCdn(1);
+    const second = downloadFile(download, options);
     // Twice as long as a dead lock lives.
     await new Promise((resolve) => setTimeout(resolve, 400));
     expect(rangesOfCdn()).toHaveLength(1);
