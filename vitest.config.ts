@@ -1,4 +1,4 @@
-/** Unit tests lie beside the code and run from source; whole-system tests lie in e2e/ and run the built programs. */
+/** Unit tests lie beside the code and run from source; whole-system tests lie in e2e/ and run the built programs, as the benches' do. */
 import { defaultServerConditions } from 'vite';
 import { defineConfig } from 'vitest/config';
 
@@ -16,7 +16,7 @@ export default defineConfig({
             '{packages,apps}/*/src/**/*.test.{ts,tsx}',
             'dev/src/**/*.test.ts',
             'scripts/**/*.test.mjs',
-            'bench/*.test.ts',
+            'bench/**/*.test.ts',
           ],
           testTimeout: 20_000,
           hookTimeout: 30_000,
@@ -29,7 +29,7 @@ export default defineConfig({
         ...shared,
         test: {
           name: 'e2e',
-          include: ['e2e/**/*.test.ts', 'bench/*/**/*.test.ts'],
+          include: ['e2e/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
           // Whole systems share two cores: one file after the other.

@@ -8,11 +8,13 @@ import { nodeWorker, pythonWorker } from '../worker-program.ts';
 import { recordTranscript } from './transcript.ts';
 
 const python = findRunpodPython();
+/** runpod-python's loop sleeps: its session takes sixteen seconds where nothing else runs. */
+const testTimeoutMs = 120_000;
 
 test('our worker says to RunPod what its transcript says', async () => {
   const transcript = await recordTranscript(nodeWorker('transcript/handlers.mjs'));
   await expect(transcript).toMatchFileSnapshot('transcripts/firepod.txt');
-});
+}, testTimeoutMs);
 
 test.skipIf(python === undefined)(
   "runpod-python's worker serves the same session, and says what its transcript says (after npm run bench:worker -- --install-only)",
@@ -20,6 +22,7 @@ test.skipIf(python === undefined)(
     const transcript = await recordTranscript(pythonWorker(python ?? '', 'transcript/handlers.py'));
     await expect(transcript).toMatchFileSnapshot('transcripts/runpod-python.txt');
   },
+  testTimeoutMs,
 );
 
 test('the two differ in what the kept difference shows, and in nothing else', async () => {
