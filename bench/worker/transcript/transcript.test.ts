@@ -11,10 +11,14 @@ const python = findRunpodPython();
 /** runpod-python's loop sleeps: its session takes sixteen seconds where nothing else runs. */
 const testTimeoutMs = 120_000;
 
-test('our worker says to RunPod what its transcript says', async () => {
-  const transcript = await recordTranscript(nodeWorker('transcript/handlers.mjs'));
-  await expect(transcript).toMatchFileSnapshot('transcripts/firepod.txt');
-}, testTimeoutMs);
+test(
+  'our worker says to RunPod what its transcript says',
+  async () => {
+    const transcript = await recordTranscript(nodeWorker('transcript/handlers.mjs'));
+    await expect(transcript).toMatchFileSnapshot('transcripts/firepod.txt');
+  },
+  testTimeoutMs,
+);
 
 test.skipIf(python === undefined)(
   "runpod-python's worker serves the same session, and says what its transcript says (after npm run bench:worker -- --install-only)",
